@@ -37,7 +37,7 @@ def write_atomically(path: Path | str, data: bytes | str) -> Path:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
         _readable_by_all(Path(name))
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
