@@ -1,0 +1,65 @@
+"""The report on the tests of the exercises, as people read it: a table, then one paragraph a problem."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from autograder.authoring.answers import AnswersReport, ExerciseReport, UnitReport
+
+
+def render(report: AnswersReport, *, survivors: bool = False) -> RenderableType:
+    """A table per unit and the problems; with `survivors`, also the mutants that no test killed."""
+    parts: list[RenderableType] = []
+    for unit in report.units:
+        parts.append(_table(unit))
+        if survivors:
+            parts += [Text(f"  {one.name} survives: {text}", style="dim") for one in unit.exercises
+                      for text in one.survivors]
+    if report.problems:
+        parts.append(Text(f"{len(report.problems)} to mend:", style="bold red"))
+        parts += [Text(f"- {problem}") for problem in report.problems]
+    else:
+        parts.append(Text("Every test takes the right answers and refuses the wrong ones.", style="bold green"))
+    return Group(*parts)
+
+
+def print_report(report: AnswersReport, *, survivors: bool = False) -> None:
+    """The report on stdout."""
+    Console(soft_wrap=True, highlight=False).print(render(report, survivors=survivors))
+
+
+def show_progress(unit: str, exercise: ExerciseReport) -> None:
+    """One line on stderr after each exercise."""
+    state = f"{len(exercise.problems)} to mend" if exercise.problems else "good"
+    Console(stderr=True, highlight=False).print(f"{unit} {exercise.name}: {state} ({exercise.seconds:.0f} s)")
+
+
+def _table(unit: UnitReport) -> Table:
+    table = Table(title=unit.unit, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("exercise", no_wrap=True)
+    for name in ("pts", "ref", "stub", "wrong", "right", "mutants", "killed", "equiv", "outputs", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in unit.exercises:
+        table.add_row(
+            one.name, f"{one.points:g}", _mark(one.reference), _mark(one.stub),
+            _share(one.wrong_caught, one.wrong), _share(one.right_accepted, one.right), f"{one.killed}/{one.mutants}",
+            f"{one.kill_rate:.0%}", str(one.equivalents or ""),
+            _share(one.outputs - len(one.outputs_passing), one.outputs), f"{one.seconds:.1f}",
+            style="red" if one.problems else None)
+    total = sum(one.seconds for one in unit.exercises)
+    killed, mutants = (sum(getattr(one, name) for one in unit.exercises) for name in ("killed", "mutants"))
+    table.add_section()
+    table.add_row("all", f"{sum(one.points for one in unit.exercises):g}", "", "", "", "", f"{killed}/{mutants}",
+                  f"{killed / mutants:.0%}" if mutants else "", "", "", f"{total:.1f}")
+    return table
+
+
+def _mark(good: bool) -> str:
+    return "✓" if good else "✗"
+
+
+def _share(good: int, of: int) -> str:
+    return f"{good}/{of}"
