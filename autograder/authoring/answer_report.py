@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +10,10 @@ from autograder.authoring.answers import AnswersReport, ExerciseReport, UnitRepo
 
 
 def render(report: AnswersReport, *, survivors: bool = False) -> RenderableType:
-    """A table per unit and the problems; with `survivors`, also the mutants that no test killed."""
+    """A table per unit (caught, accepted or killed, of how many) and the problems.
+
+    With `survivors`, also the mutants that no test killed.
+    """
     parts: list[RenderableType] = []
     for unit in report.units:
         parts.append(_table(unit))
@@ -38,22 +40,21 @@ def show_progress(unit: str, exercise: ExerciseReport) -> None:
 
 
 def _table(unit: UnitReport) -> Table:
-    table = Table(title=unit.unit, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=unit.unit, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     table.add_column("exercise", no_wrap=True)
-    for name in ("pts", "ref", "stub", "wrong", "right", "mutants", "killed", "equiv", "outputs", "s"):
+    for name in ("pts", "ref", "stub", "wrong", "right", "mutants", "equal", "outs", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in unit.exercises:
         table.add_row(
             one.name, f"{one.points:g}", _mark(one.reference), _mark(one.stub),
-            _share(one.wrong_caught, one.wrong), _share(one.right_accepted, one.right), f"{one.killed}/{one.mutants}",
-            f"{one.kill_rate:.0%}", str(one.equivalents or ""),
-            _share(one.outputs - len(one.outputs_passing), one.outputs), f"{one.seconds:.1f}",
+            _share(one.wrong_caught, one.wrong), _share(one.right_accepted, one.right),
+            _killed(one.killed, one.mutants), str(one.equivalents or ""),
+            _share(one.outputs - len(one.outputs_passing), one.outputs), f"{one.seconds:.0f}",
             style="red" if one.problems else None)
     total = sum(one.seconds for one in unit.exercises)
     killed, mutants = (sum(getattr(one, name) for one in unit.exercises) for name in ("killed", "mutants"))
-    table.add_section()
-    table.add_row("all", f"{sum(one.points for one in unit.exercises):g}", "", "", "", "", f"{killed}/{mutants}",
-                  f"{killed / mutants:.0%}" if mutants else "", "", "", f"{total:.1f}")
+    table.add_row("all", f"{sum(one.points for one in unit.exercises):g}", "", "", "", "", _killed(killed, mutants), "",
+                  "", f"{total:.0f}", style="bold")
     return table
 
 
@@ -63,3 +64,7 @@ def _mark(good: bool) -> str:
 
 def _share(good: int, of: int) -> str:
     return f"{good}/{of}"
+
+
+def _killed(killed: int, mutants: int) -> str:
+    return f"{killed}/{mutants} {killed / mutants:4.0%}" if mutants else "0/0"
