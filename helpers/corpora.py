@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DUMP = "gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 COLUMNS = ("id", "url", "title", "text")
-_FORMAT = 1  # raise it when the text that comes out of a page changes: it is part of the cache's name
+_FORMAT = 2  # raise it when the text that comes out of a page changes: it is part of the cache's name
 _ONLINE = ("wikimedia/wikipedia", "20231101.en")
 _ONLINE_POOL = 1000  # articles read from the start of a shard, out of which the online sample is drawn
 
@@ -43,6 +43,7 @@ def load_wikipedia(n_train: int = 50, n_valid: int = 50, seed: int = 0, online: 
     if online:
         return _stream(n_train, n_valid, seed)
 
+    import pyarrow as pa
     from datasets import Dataset, DatasetDict, DatasetInfo
 
     table = _articles()
@@ -58,7 +59,7 @@ def load_wikipedia(n_train: int = 50, n_valid: int = 50, seed: int = 0, online: 
     info = DatasetInfo(description="English Wikipedia, April 2016", license="CC BY-SA 4.0")
     return DatasetDict(
         # Splits live in memory (3 MB in all), so that `map` writes no cache file beside a read-only corpus.
-        {split: Dataset(table.take(indices).combine_chunks(), info=info) for split, indices in rows.items()}
+        {split: Dataset(table.take(pa.array(places, pa.int64())), info=info) for split, places in rows.items()}
     )
 
 
