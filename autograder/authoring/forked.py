@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import faulthandler
 import gc
 import json
 import os
@@ -15,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
 EXTRA_MEMORY = 4 << 30  # bytes of address space that a child may take beyond what it got by the fork
 
 
@@ -97,7 +101,9 @@ def _be_the_child(task: Task, write_end: int) -> None:
     # Never returns: whatever happens, nothing of the parent's runs here, not even its exit handlers.
     try:
         os.setsid()
+        _end_with_the_parent()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        faulthandler.disable()  # it writes to a copy of stderr
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
@@ -110,6 +116,12 @@ def _be_the_child(task: Task, write_end: int) -> None:
         os._exit(0)
     except BaseException:
         os._exit(70)
+
+
+def _end_with_the_parent() -> None:
+    # A parent that is killed ends nobody itself; Linux does it for us.
+    if _PRCTL:
+        _PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _limit(which: int, amount: int) -> None:
