@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from helpers import checks as check
-from helpers.checks import CheckFailed
 from hypothesis import given
 from hypothesis import strategies as st
+
+from helpers import checks as check
+from helpers.checks import CheckFailed
 
 X = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
