@@ -88,7 +88,8 @@ def bootstrap(*arguments: str, code: str = "", **env: str) -> subprocess.Complet
 ])
 def test_a_machine_that_will_not_do_gets_one_clear_line(tmp_path, change, says):
     code = (f"import sys; from pathlib import Path; sys.path.insert(0, {str(ROOT / 'autograder')!r})\n"
-            f"import bootstrap as b; b.VENV = Path({str(tmp_path)!r}) / 'v'; b.STAMP = b.VENV / '.ready'; {change}; b.main([])")
+            f"import bootstrap as b; b.VENV = Path({str(tmp_path)!r}) / 'v'; b.STAMP = b.VENV / '.ready'\n"
+            f"{change}; b.main([])")
     done = bootstrap(code=code)
     assert done.returncode != 0 and says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and not (tmp_path / "v").exists()
