@@ -26,7 +26,8 @@ from autograder.errors import AuthorError, InfrastructureError
 SKIPPED_TAGS = {"lab", "demo"}
 
 _SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                  "NUMEXPR_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+                  "NUMEXPR_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+                  "JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's jemalloc starts one at its import
 _AS_IN_GRADING = {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1",
                   "HF_DATASETS_OFFLINE": "1", "PYTHONHASHSEED": "0"}
 
