@@ -1,0 +1,56 @@
+"""The seam: one submission in, its outcome out. Another way to execute notebooks replaces `examine` alone."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from nbformat import NotebookNode
+
+from autograder.grading.execute import execute
+from autograder.grading.lesson import Lesson
+from autograder.grading.limits import Limits
+from autograder.grading.outcome import Outcome, status_of
+from autograder.grading.reading import Unreadable, read_notebook
+from autograder.grading.rebuild import Rebuilt, rebuild
+from autograder.grading.submissions import Submission
+from autograder.grading.verdicts import Verdict, deny, judge
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An executed notebook and the verdict on each of its tests."""
+
+    notebook: NotebookNode
+    verdicts: list[Verdict]
+
+
+def examine(lesson: Lesson, rebuilt: Rebuilt, limits: Limits, stopping: threading.Event | None = None) -> Examined:
+    """Run a rebuilt notebook and judge its tests."""
+    executed = execute(lesson, rebuilt.notebook, limits, stopping)
+    return Examined(executed.notebook, judge(lesson, rebuilt, executed))
+
+
+def grade_one(lesson: Lesson, submission: Submission, limits: Limits,
+              stopping: threading.Event | None = None) -> Outcome:
+    """Read, rebuild, run and judge one submission; touches no file but the student's."""
+    if submission.path is None:
+        return denied(lesson, submission.student, "missing", f"{_capital(submission.absence)}.", submission.notes)
+    try:
+        submitted = read_notebook(submission.path)
+    except Unreadable as error:
+        return denied(lesson, submission.student, "unreadable", f"{submission.path.name} {error}.", submission.notes)
+    rebuilt = rebuild(lesson, submitted)
+    examined = examine(lesson, rebuilt, limits, stopping)
+    return Outcome(submission.student, status_of(examined.verdicts), examined.verdicts, examined.notebook,
+                   [*submission.notes, *rebuilt.notes])
+
+
+def denied(lesson: Lesson, student: str, status: str, problem: str, notes: list[str] = (),
+           final: bool = True) -> Outcome:
+    """The outcome of a submission that could not be run."""
+    return Outcome(student, status, deny(lesson, status, problem), None, list(notes), problem, final)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,123 @@
+"""The page that a student gets back: own code, points, and what each failed test has to say.
+
+Nothing of a test but its message reaches the page, so that hidden tests stay hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import mistune
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from nbformat import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from autograder import cells
+from autograder.grading.gradebook import Standing
+from autograder.grading.lesson import Lesson
+from autograder.grading.outcome import Outcome
+from autograder.grading.rows import WORDS, Row, number, worst
+from helpers.files import write_atomically
+
+_SIGNS = {"passed": "✓", "failed": "✗", "unreadable": "?", "missing": "?"}
+
+_WHAT_NOW = {
+    "missing": "No notebook of yours was found for this unit. If you did hand one in, ask your instructor where it "
+               "went; otherwise hand in the notebook of this unit, with your answers in its answer cells.",
+    "unreadable": "The file you handed in could not be opened as a notebook, so nothing in it was graded. Open your "
+                  "notebook in JupyterLab, check that your answers are there, save it, and hand in that file again.",
+    "error": "Grading itself failed; this is not your doing, and your instructor knows. Your work will be "
+             "graded again.",
+}
+
+
+def write_feedback(path: Path, outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> None:
+    """Write the page of one student to `path`."""
+    write_atomically(path, render(outcome, row, lesson, standing))
+
+
+def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> str:
+    points = standing.points if standing else {}
+    comments = standing.comments if standing else {}
+    exercises = _exercises(outcome, lesson, points, comments) if outcome.notebook is not None else []
+    written = _written(outcome, lesson, standing, points, comments) if outcome.notebook is not None else []
+    return _environment().get_template("feedback.html.j2").render(
+        title=title_of(lesson), row=row, words=WORDS, signs=_SIGNS, number=number, exercises=exercises,
+        written=written, notes=[note[:1].upper() + note[1:] for note in outcome.notes],
+        problem=outcome.problem, what_now=_WHAT_NOW.get(outcome.status, "") if outcome.problem else "",
+        code_css=Markup(_code_css()))
+
+
+def title_of(lesson: Lesson) -> str:
+    """The first heading of the lesson, else the unit's name in words."""
+    for cell in lesson.shown:
+        match = re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        if match:
+            return match[1].strip().replace("`", "")
+    return lesson.unit.split("_", 1)[-1].replace("_", " ").capitalize()
+
+
+def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
+               comments: Mapping[str, str]) -> list[dict]:
+    sources = _sources(outcome.notebook)
+    found = []
+    for name in lesson.code_answers:
+        verdicts = [verdict for verdict in outcome.verdicts if verdict.exercise == name]
+        if not verdicts:
+            continue
+        status = worst(verdict.status for verdict in verdicts)
+        found.append({
+            "name": name, "status": status, "sign": _SIGNS.get(status, "!"),
+            "word": WORDS[status] if verdicts[0].answered or status == "passed" else "not answered",
+            "points": sum(points.get(verdict.test, verdict.points) for verdict in verdicts),
+            "max_points": sum(verdict.max_points for verdict in verdicts),
+            "messages": [verdict for verdict in verdicts if verdict.status != "passed"],
+            "code": Markup(highlight(sources.get(name, ""), PythonLexer(), HtmlFormatter())),
+            "comment": _comment(name, comments),
+        })
+    return found
+
+
+def _written(outcome: Outcome, lesson: Lesson, standing: Standing | None, points: Mapping[str, float],
+             comments: Mapping[str, str]) -> list[dict]:
+    sources = _sources(outcome.notebook)
+    pending = standing.pending if standing else ()
+    text = mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
+    return [{"name": name.removeprefix("written_").replace("_", " "), "points": points.get(name, 0.0),
+             "max_points": most, "pending": name in pending, "text": Markup(text(sources.get(name, ""))),
+             "comment": _comment(name, comments)} for name, most in lesson.written.items()]
+
+
+def _comment(name: str, comments: Mapping[str, str]) -> str:
+    text = comments.get(name, "")
+    return "" if text == "No response." else text
+
+
+def _sources(notebook: NotebookNode) -> dict[str, str]:
+    return {cells.grade_id(cell): cell.source for cell in notebook.cells if cells.is_solution(cell)}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["ticks"] = with_code
+    return environment
+
+
+def with_code(text: str) -> Markup:
+    """Text as HTML, `x` in it as code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+@cache
+def _code_css() -> str:
+    light = HtmlFormatter(style="default", nobackground=True).get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
