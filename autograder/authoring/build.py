@@ -74,6 +74,7 @@ def _editions(course: Course, units: list[str], repository: str | None) -> tuple
     for unit in units:
         try:
             sources[unit] = percent.read(course.source(unit))
+            percent.dumps(sources[unit])  # valid as a notebook
             problems = lint.leaks(course, unit)
             if problems:
                 failed[unit] = "\n".join(map(str, problems))

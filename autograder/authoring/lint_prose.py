@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from autograder.authoring import coverage
 from autograder.authoring.lint_core import Lesson, Problem, rule
-from autograder.cells import exercises, is_written, points
+from autograder.cells import exercises, grade_id, is_written, points
 
 HEADING = re.compile(r"^### Exercise: `(\w+)` \((\d+(?:\.\d+)?) points?, (\d+) minutes?\)\s*$", re.MULTILINE)
 ANY_HEADING = re.compile(r"^#+ +Exercise\b.*$", re.MULTILINE | re.IGNORECASE)
 HINT = re.compile(r"<summary>\s*Hint (\d+)\s*</summary>")
-POINTS = re.compile(r"(\d+(?:\.\d+)?)\s+points?\b")
+STATED = re.compile(r"^#+ .*?(\d+(?:\.\d+)?)\s+points?\b", re.MULTILINE)
 TOTAL = re.compile(r"\bpoints\W{1,5}(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s+points?\b", re.IGNORECASE)
 PREDICT = "**Predict first.**"
 
@@ -99,11 +99,9 @@ def stated_points(lesson: Lesson) -> Iterator[Problem]:
         said = f"it says {stated[0]:g}" if stated else "it says none"
         yield lesson.at(0, f"the title cell must state the lesson's {total:g} points; {said}.")
     for index, cell in lesson.cells(is_written):
-        _, text = _before(lesson, index)
-        stated = [float(number) for number in POINTS.findall(f"{text}\n{cell.source}")]
+        stated = [float(number) for number in STATED.findall(f"{_before(lesson, index)[1]}\n{cell.source}")]
         if points(cell) not in stated[-1:]:
-            yield lesson.at(index, f"the question of {cell.metadata.nbgrader.grade_id!r} must state its "
-                                   f"{points(cell):g} points in its heading.")
+            yield lesson.at(index, f"the heading above {grade_id(cell)!r} must state its {points(cell):g} points.")
 
 
 @rule("covers")

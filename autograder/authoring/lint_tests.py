@@ -48,11 +48,12 @@ def say_why(lesson: Lesson) -> Iterator[Problem]:
 def strict_zip(lesson: Lesson) -> Iterator[Problem]:
     """zip without strict=True ends with the shorter list, so a truncated answer passes."""
     for index, tree in lesson.tests():
+        given = _given_by_answers(lesson, tree)
         for call in calls(tree):
-            if dotted(call.func) == "zip" and len(call.args) > 1 and not any(
-                    word.arg == "strict" and isinstance(word.value, ast.Constant) and word.value.value is True
-                    for word in call.keywords):
-                yield lesson.at(index, "zip in a test needs strict=True, or a truncated answer passes.", call.lineno)
+            strict = any(word.arg == "strict" and getattr(word.value, "value", None) is True for word in call.keywords)
+            if dotted(call.func) == "zip" and len(call.args) > 1 and not strict and any(
+                    _touches(argument, given) for argument in call.args):
+                yield lesson.at(index, "zip over an answer needs strict=True, or a truncated one passes.", call.lineno)
 
 
 @rule("private-names")  # 19
@@ -88,6 +89,20 @@ def bare_except(lesson: Lesson) -> Iterator[Problem]:
                 if any(kind is None or dotted(kind) in ("Exception", "BaseException") for kind in caught):
                     yield lesson.at(index, f"the test catches everything: use `{lesson.check}.raises` with the error "
                                            "that is wanted.", node.lineno)
+
+
+def _given_by_answers(lesson: Lesson, tree: ast.Module) -> set[str]:
+    """The answers' own names and those that the test binds to what they give."""
+    given = set(lesson.students)
+    for statement in tree.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Assign) and _touches(node.value, given):
+                given |= {part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    return given
+
+
+def _touches(node: ast.expr, wanted: set[str]) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in wanted for part in ast.walk(node))
 
 
 def _condition(lesson: Lesson, node: ast.AST) -> ast.expr | None:
