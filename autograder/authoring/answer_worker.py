@@ -111,20 +111,23 @@ def _try_candidates(lesson: Lesson, name: str, source: str, tests: list[CodeType
 
     is_function = callable(lesson.namespace.get(name)) and not isinstance(lesson.namespace[name], type)
     outputs = OUTPUT_MUTANTS if is_function else []
-    tasks = [answer_task(stub(source)), *(answer_task(a.source) for a in answers), *map(output_task, outputs),
-             *map(mutant_task, tried)]
+    tasks = [answer_task(source), answer_task(stub(source)), *(answer_task(a.source) for a in answers),
+             *map(output_task, outputs), *map(mutant_task, tried)]
     results: list[dict] = [{}] * len(tasks)
     for index, result in run_forked(tasks, jobs):
         results[index] = result
-    ends = [1, 1 + len(answers), 1 + len(answers) + len(outputs)]
+    again, untouched, *rest = results
+    of_answers, rest = rest[:len(answers)], rest[len(answers):]
+    of_outputs, of_mutants = rest[:len(outputs)], rest[len(outputs):]
     return {
-        "stub": results[0],
+        "again": again,  # the reference once more: the control without which every mutant might seem killed
+        "stub": untouched,
         "answers": [{"name": a.name, "right": a.right, "says": a.says, **r}
-                    for a, r in zip(answers, results[ends[0]:ends[1]], strict=True)],
+                    for a, r in zip(answers, of_answers, strict=True)],
         "outputs": [{"description": m.description, **r}
-                    for m, r in zip(outputs, results[ends[1]:ends[2]], strict=True)],
+                    for m, r in zip(outputs, of_outputs, strict=True)],
         "mutants": [{"description": m.description, "declared": m.description in declared, **r}
-                    for m, r in zip(tried, results[ends[2]:], strict=True)],
+                    for m, r in zip(tried, of_mutants, strict=True)],
         "equivalents": [{"mutant": e.mutant, "why": e.why,
                          "matches": [m.description for m in every if e.matches(m.description)]}
                         for e in bank.equivalent(name)],

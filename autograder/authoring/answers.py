@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from autograder.authoring import lesson_run
-from autograder.authoring.bank import MIN_RIGHT, MIN_WRONG
 from autograder.course import Course
 from autograder.errors import AuthorError, CourseError, InfrastructureError, UsageError
 
+MIN_WRONG = 3
+MIN_RIGHT = 1
 MIN_KILL_RATE = 0.95
 
 
@@ -101,6 +102,10 @@ def judge(data: dict) -> ExerciseReport:
     if not report.reference:
         say(f"the reference itself fails: {_quoted(data['reference'])}")
         return report
+    if data["again"]["status"] != "passed":
+        report.reference = False
+        say(f"the reference passes once and fails when its cell and its tests are run again: {_quoted(data['again'])}")
+        return report
     report.stub = "passed" not in data["stub"].get("tests", ["killed"])
     if not report.stub:
         say("a test passes on the untouched stub: every test with points must call the answer.")
@@ -129,10 +134,9 @@ def _judge_answers(report: ExerciseReport, answers: list[dict], say: Callable[[s
             report.right_accepted += 1
         else:
             say(f"the right answer {answer['name']} is refused: {_quoted(answer)}")
-    if len(wrong) < MIN_WRONG:
-        say(f"the bank has {len(wrong)} wrong answers; at least {MIN_WRONG} are wanted.")
-    if len(right) < MIN_RIGHT:
-        say("the bank has no differently written right answer; one is wanted.")
+    if len(wrong) < MIN_WRONG or len(right) < MIN_RIGHT:
+        say(f"the bank has {len(wrong)} wrong and {len(right)} right answers; at least {MIN_WRONG} wrong and "
+            f"{MIN_RIGHT} right, written otherwise than the reference, are wanted.")
 
 
 def _judge_mutants(report: ExerciseReport, data: dict, say: Callable[[str], None]) -> None:

@@ -31,9 +31,6 @@ from pathlib import Path
 from autograder.course import Course
 from autograder.errors import AuthorError
 
-MIN_WRONG = 3
-MIN_RIGHT = 1
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -77,16 +74,6 @@ class Bank:
 
     def equivalent(self, exercise: str) -> list[Equivalent]:
         return [one for one in self.equivalents if one.exercise == exercise]
-
-    def gaps(self, exercise: str) -> list[str]:
-        """What the bank still lacks for an exercise, one sentence each."""
-        wrong, right = len(self.wrong(exercise)), len(self.right(exercise))
-        said = []
-        if wrong < MIN_WRONG:
-            said.append(f"{exercise}: the bank has {wrong} wrong answers, at least {MIN_WRONG} are wanted.")
-        if right < MIN_RIGHT:
-            said.append(f"{exercise}: the bank has no differently written right answer, one is wanted.")
-        return said
 
     def strangers(self, exercises: list[str]) -> list[str]:
         """Declarations for exercises that the unit does not have, one sentence each."""

@@ -117,7 +117,8 @@ def test_the_stub_is_what_students_get():
 PASSED, FAILED = ({"status": status, "tests": [status], "message": "AssertionError: Mind `dim`", "where": "line 1"}
                   for status in ("passed", "failed"))
 GOOD = {
-    "name": "f", "points": 1, "tests": 1, "seconds": 1.0, "reference_seconds": 0.1, "reference": PASSED, "stub": FAILED,
+    "name": "f", "points": 1, "tests": 1, "seconds": 1.0, "reference_seconds": 0.1, "reference": PASSED,
+    "again": PASSED, "stub": FAILED,
     "answers": [*({"name": f"w{i}", "right": False, "says": "mind `DIM`", **FAILED} for i in range(3)),
                 {"name": "r", "right": True, "says": "", **PASSED}],
     "outputs": [{"description": "None", "changed": 1, **FAILED}, {"description": "NaN", "changed": 0, **PASSED}],
@@ -134,14 +135,15 @@ def test_judge_finds_nothing_in_a_good_account():
 
 @pytest.mark.parametrize(("spoil", "sentence"), [
     (lambda d: d.update(reference=FAILED), "f: the reference itself fails: AssertionError: Mind `dim`\nline 1"),
+    (lambda d: d.update(again=FAILED), "the reference passes once and fails when its cell and its tests are run again"),
     (lambda d: d.update(stub=PASSED), "a test passes on the untouched stub"),
     (lambda d: d.update(stub={**FAILED, "tests": ["error", "passed"]}), "a test passes on the untouched stub"),
     (lambda d: d.update(tests=0), "no test cell follows it"),
     (lambda d: d["answers"][0].update(PASSED), "the wrong answer w0 passes"),
     (lambda d: d["answers"][0].update(says="scale"), "the message for w0 lacks 'scale'; it is: AssertionError: Mind"),
     (lambda d: d["answers"][3].update(FAILED), "the right answer r is refused"),
-    (lambda d: d["answers"].pop(3), "no differently written right answer"),
-    (lambda d: d["answers"].pop(0), "the bank has 2 wrong answers; at least 3 are wanted"),
+    (lambda d: d["answers"].pop(3), "the bank has 3 wrong and 0 right answers; at least"),
+    (lambda d: d["answers"].pop(0), "the bank has 2 wrong and 1 right answers; at least 3 wrong and 1 right"),
     (lambda d: d["outputs"][0].update(PASSED), "its tests pass when the answer returns None"),
     (lambda d: [d["mutants"][i].update(PASSED) for i in range(2)], "kill 18 of 20 mutants (90%; at least 95% are"),
     (lambda d: d["mutants"][20].update(FAILED), "the bank declares a mutant equivalent that the tests kill: same"),
