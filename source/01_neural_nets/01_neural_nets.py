@@ -342,9 +342,9 @@ def sigmoid(z: Tensor) -> Tensor:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_sigmoid", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-scores = torch.tensor([0.0, math.log(3), -math.log(3), math.log(4)])  # odds of 1, 3, 1/3 and 4 to 1
-check.close(sigmoid(scores), torch.tensor([0.5, 0.75, 0.25, 0.8]), mistakes={
-    "it is upside down: mind the sign in the exponent": torch.tensor([0.5, 0.25, 0.75, 0.2]),
+scores = torch.tensor([0.0, math.log(3), -math.log(3), math.log(1.5)])  # odds of 1, 3, 1/3 and 1.5 to 1
+check.close(sigmoid(scores), torch.tensor([0.5, 0.75, 0.25, 0.6]), mistakes={
+    "it is upside down: mind the sign in the exponent": torch.tensor([0.5, 0.25, 0.75, 0.4]),
     "this is tanh, which goes from -1 to 1": torch.tanh(scores),
     "these are the odds e^z: divide by one plus them": scores.exp(),
     "a jump from 0 to 1 has no slope to learn from: the sigmoid is smooth": (scores > 0).float(),
@@ -582,8 +582,6 @@ large = init_mlp([400, 100, 400, 1], torch.Generator().manual_seed(1))
 check.that(len(large) == 3, "sizes [400, 100, 400, 1] make three layers")
 for (w, _), n_in, n_out in zip(large[:2], (400, 100), (100, 400), strict=True):
     check.shape(w, (n_in, n_out), hint="w has shape (n_in, n_out)")
-    check.close(w.mean().item() * math.sqrt(n_in), 0.0, rtol=0, atol=0.03,
-                hint="the weights do not have mean 0: rand() is never negative, randn() is")
     check.close(w.std().item() * math.sqrt(n_in), 1.0, rtol=0.03, atol=0, mistakes={
         "the standard deviation is 1 whatever the layer: divide by sqrt(n_in)": math.sqrt(n_in),
         "you divided by n_in, not by its square root": 1 / math.sqrt(n_in),
@@ -591,7 +589,10 @@ for (w, _), n_in, n_out in zip(large[:2], (400, 100), (100, 400), strict=True):
         "this is Glorot's rule, with n_in + n_out: here only n_in counts": math.sqrt(2 * n_in / (n_in + n_out)),
         "this is He's rule for ReLU, sqrt(2 / n_in): here it is 1 / sqrt(n_in)": math.sqrt(2),
         "uniform on +-1/sqrt(n_in) has a standard deviation of only 0.58/sqrt(n_in)": 1 / math.sqrt(3),
+        "rand() draws from 0 to 1, with standard deviation 0.29 and mean 0.5": 1 / math.sqrt(12),
     }, hint="the standard deviation is not 1/sqrt(n_in)")
+    check.close(w.mean().item() * math.sqrt(n_in), 0.0, rtol=0, atol=0.03,
+                hint="the weights do not have mean 0: rand() is never negative, randn() is")
 same = [init_mlp([3, 30, 30, 30], torch.Generator().manual_seed(7)) for _ in range(2)]
 other = init_mlp([3, 30, 30, 30], torch.Generator().manual_seed(8))
 check.that(len(same[0]) == len(same[1]) == len(other) == 3, "sizes [3, 30, 30, 30] make three layers")
