@@ -1,17 +1,16 @@
-"""The playground's buttons, menus and pictures, and how they lie on the page; what they do is `playground`'s."""
+"""The playground's buttons, menus and pictures, and how they lie on the page; what they do is in `live`."""
 
 from __future__ import annotations
 
 import ipywidgets as widgets
+import traitlets
 
 from helpers.widgets.drawing import SIDE
 from helpers.widgets.points import DATASETS
-from helpers.widgets.setting import ACTIVATIONS, MAX_LAYERS, Setting
+from helpers.widgets.setting import ACTIVATIONS, MAX_LAYERS, MAX_WIDTH, Setting
 
 LEARNING_RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SPEEDS = (1, 5, 20, 100)
-_LABELLED = {"description_width": "105px"}
-_COLUMN = "255px"
 
 
 class Controls:
@@ -34,14 +33,14 @@ class Controls:
         self.dataset = _menu(
             "Data set", [(name.replace("_", " "), name) for name in DATASETS], setting.dataset, "What to separate"
         )
-        self.noise = widgets.FloatSlider(
+        self.noise = widgets.BoundedFloatText(
             setting.noise,
             min=0,
             max=max(1.0, setting.noise),
             step=0.05,
             description="Noise",
-            readout_format=".2f",
-            **_quiet("How far the points are jittered"),
+            tooltip="How far the points are jittered",
+            **_wide(),
         )
         rates = sorted({*LEARNING_RATES, setting.learning_rate})
         self.learning_rate = _menu(
@@ -53,15 +52,13 @@ class Controls:
         self.activation = _menu(
             "Activation", list(ACTIVATIONS), setting.activation, "What each hidden neuron does with its sum"
         )
-        self.depth = _slider("Hidden layers", len(setting.hidden), 0, MAX_LAYERS, "0 layers: one single neuron")
+        self.depth = _number("Hidden layers", len(setting.hidden), 0, MAX_LAYERS, "0 layers: one single neuron")
         widths = [*setting.hidden, *[4] * (MAX_LAYERS - len(setting.hidden))]
         self.widths = [
-            _slider(f"Layer {i} neurons", width, 1, max(8, *widths), f"Neurons in hidden layer {i}")
+            _number(f"Layer {i} width", width, 1, MAX_WIDTH, f"Neurons in hidden layer {i}")
             for i, width in enumerate(widths, start=1)
         ]
-        self.seed = widgets.BoundedIntText(
-            setting.seed, min=0, max=9999, description="Seed", **_quiet("Other points and first weights")
-        )
+        self.seed = _number("Seed", setting.seed, 0, 2**31 - 1, "Other points and first weights")
 
         self.network = _picture(
             "Map of the network: each square shows one neuron's output over the plane, "
@@ -71,12 +68,12 @@ class Controls:
             "Decision regions: blue where the network says class 1, orange where it says class 0, "
             "white along the boundary; dots are points of class 1, squares of class 0, hollow ones test points"
         )
-        self.curve = widgets.HTML(layout={"width": "100%"})
+        self.curve = widgets.HTML(layout={"width": "auto"})
         self.show_widths()
 
     @property
     def setting(self) -> Setting:
-        """What the menus and sliders say now."""
+        """What the menus and fields say now."""
         return Setting(
             dataset=self.dataset.value,
             hidden=tuple(width.value for width in self.widths[: self.depth.value]),
@@ -97,7 +94,7 @@ class Controls:
         self.play.tooltip = "Stop training for now" if playing else "Train and watch"
 
     def show_widths(self) -> None:
-        """Show one width slider for each hidden layer."""
+        """Show one width field for each hidden layer."""
         for i, width in enumerate(self.widths):
             width.layout.display = None if i < self.depth.value else "none"
 
@@ -105,45 +102,39 @@ class Controls:
         """All of it, in rows that wrap where the page is narrow."""
         wrap = {"flex_flow": "row wrap", "align_items": "center"}
         top = widgets.HBox([self.play, self.step, self.reset, self.speed, self.status], layout=wrap)
-        column = widgets.VBox(
-            [
-                *(self.dataset, self.noise, self.seed, self.activation, self.learning_rate, self.depth),
-                *self.widths,
-            ],
-            layout={"width": _COLUMN},
-        )
+        column = [self.dataset, self.noise, self.seed, self.activation, self.learning_rate, self.depth, *self.widths]
         middle = [
-            column,
+            widgets.VBox(column, layout={"width": "235px"}),
             _captioned("x<sub>1</sub>, x<sub>2</sub> → hidden neurons → output", self.network),
             _captioned("Decision regions (hollow: test points)", self.regions),
         ]
         return widgets.VBox([top, widgets.HBox(middle, layout={"flex_flow": "row wrap"}), self.curve])
 
 
-def _quiet(tooltip: str) -> dict:
-    return {
-        "tooltip": tooltip,
-        "continuous_update": False,
-        "style": _LABELLED,
-        "layout": {"width": "auto"},
-    }
-
-
-def _slider(label: str, value: int, low: int, high: int, tooltip: str) -> widgets.IntSlider:
-    return widgets.IntSlider(value, min=low, max=high, description=label, **_quiet(tooltip))
+# Menus and number fields, not sliders: a slider of ipywidgets has no name that a screen reader could say.
+def _number(label: str, value: int, low: int, high: int, tooltip: str) -> widgets.BoundedIntText:
+    return widgets.BoundedIntText(value, min=low, max=high, description=label, tooltip=tooltip, **_wide())
 
 
 def _menu(label: str, options: list, value: object, tooltip: str, **how) -> widgets.Dropdown:
-    how = {"style": _LABELLED, "layout": {"width": "auto"}} | how
-    return widgets.Dropdown(options=options, value=value, description=label, tooltip=tooltip, **how)
+    return widgets.Dropdown(options=options, value=value, description=label, tooltip=tooltip, **_wide() | how)
+
+
+def _wide() -> dict:
+    return {"style": {"description_width": "90px"}, "layout": {"width": "auto"}}
 
 
 def _button(label: str, icon: str, tooltip: str) -> widgets.Button:
     return widgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "90px"})
 
 
+class _Picture(widgets.Image):
+    # ipywidgets 8.1 fails to show a widget that has a tooltip and no description; an Image has none.
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 def _picture(tooltip: str) -> widgets.Image:
-    return widgets.Image(width=SIDE, height=SIDE, tooltip=tooltip, layout={"width": f"{SIDE}px"})
+    return _Picture(width=SIDE, height=SIDE, tooltip=tooltip, layout={"width": f"{SIDE}px"})
 
 
 def _captioned(text: str, picture: widgets.Image) -> widgets.VBox:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from helpers.widgets.trainer import Losses
 
-WIDTH, HEIGHT = 850, 130
+WIDTH, HEIGHT = 820, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 120, 10, 22  # room for the numbers, the legend and the steps
 _MOST_POINTS = 300
 
@@ -15,11 +15,11 @@ _MOST_POINTS = 300
 def loss_curve_svg(history: Sequence[Losses]) -> str:
     """Training loss (full line) and test loss (dashed) against the number of steps, as one <svg> element."""
     shown = _thinned([losses for losses in history if math.isfinite(losses.train + losses.test)])
-    last_step = max([losses.step for losses in shown], default=0) or 1
+    last_step = max([losses.step for losses in shown], default=0)
     top = _round_up(max([max(losses.train, losses.test) for losses in shown], default=1.0))
 
     def place(step: int, loss: float) -> str:
-        across = _LEFT + (WIDTH - _LEFT - _RIGHT) * step / last_step
+        across = _LEFT + (WIDTH - _LEFT - _RIGHT) * step / max(last_step, 1)
         down = HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * loss / top
         return f"{across:.1f},{down:.1f}"
 

@@ -14,7 +14,7 @@ from helpers.plots import BLUE, ORANGE
 from helpers.widgets.trainer import EXTENT, Regions, Trainer
 
 GRID = 80  # the network is evaluated on GRID x GRID points
-SIDE = 300  # CSS pixels; pictures have twice as many, for sharp screens
+SIDE = 280  # CSS pixels; pictures have twice as many, for sharp screens
 SCALE = 2
 # Palette: _TOP + 1 shades from orange to blue, the middle one white, then the colours of lines.
 _TOP = 250
@@ -92,7 +92,7 @@ def _palette() -> bytes:
     distance = np.linspace(-1, 1, _TOP + 1)[:, None]
     blue, orange = ImageColor.getrgb(BLUE), ImageColor.getrgb(ORANGE)
     ends = np.where(distance > 0, blue, orange)
-    shades = 255 + (ends - 255) * 0.8 * np.abs(distance)  # paler than the points, which lie on top
+    shades = 255 + (ends - 255) * 0.75 * np.abs(distance)  # paler than the points, which lie on top
     grey = (128, 128, 128)  # reads on a light and on a dark page
     return np.vstack([np.rint(shades), blue, orange, grey, grey]).astype(np.uint8).tobytes()
 

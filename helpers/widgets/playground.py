@@ -44,7 +44,9 @@ def playground(
     beside = _close_earlier(cell, run)
     shown = Playground(setting)
     _open[cell] = run, [*beside, shown]
-    display(shown.widget)
+    bundle = shown.widget._repr_mimebundle_()
+    bundle["text/plain"] = "[A neural network to play with: run this cell in Jupyter.]"  # else a page of nested names
+    display(bundle, raw=True)
 
 
 def _close_earlier(cell: str, run: str) -> list[Playground]:

@@ -55,7 +55,7 @@ def _circle(y: Tensor, generator: torch.Generator) -> Tensor:
 
 def _xor(y: Tensor, generator: torch.Generator) -> Tensor:
     size = torch.stack([_uniform(len(y), 0.1 * RADIUS, RADIUS, generator) for _ in range(2)], dim=1)
-    sign_1 = torch.where(_uniform(len(y), 0, 1, generator) < 0.5, -1.0, 1.0)
+    sign_1 = _uniform(len(y), -1, 1, generator).sign()
     sign_2 = sign_1 * (2 * y - 1)
     return size * torch.stack([sign_1, sign_2], dim=1)
 

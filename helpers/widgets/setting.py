@@ -38,11 +38,14 @@ class Setting:
         if key not in names:
             raise ValueError(f"No activation is called {self.activation!r}; pick one of {', '.join(ACTIVATIONS)}.")
         object.__setattr__(self, "activation", names[key])
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        if len(self.hidden) > MAX_LAYERS or not all(1 <= width <= MAX_WIDTH for width in self.hidden):
+        widths = tuple(self.hidden) if isinstance(self.hidden, list | tuple) else (0,)
+        if len(widths) > MAX_LAYERS or not all(isinstance(n, int) and 1 <= n <= MAX_WIDTH for n in widths):
             raise ValueError(
-                f"hidden={self.hidden}: give at most {MAX_LAYERS} widths, each from 1 to {MAX_WIDTH}; "
+                f"hidden={self.hidden!r}: give at most {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as (4, 2); "
                 "() is a single neuron."
             )
+        object.__setattr__(self, "hidden", widths)
+        if self.seed < 0 or not self.noise >= 0:
+            raise ValueError(f"seed={self.seed}, noise={self.noise}: neither can be negative.")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate={self.learning_rate}: give a positive number.")

@@ -100,8 +100,8 @@ class Trainer:
     @_one_thread()
     @torch.no_grad()
     def regions(self, size: int) -> Regions:
-        """The network's answer, and each hidden neuron's, on a size x size grid of points."""
-        axis = EXTENT * ((2 * torch.arange(size, dtype=torch.float32) + 1) / size - 1)  # the middles of the picture's cells
+        """The network's answer, and each hidden neuron's, in the middles of size x size cells."""
+        axis = EXTENT * ((2 * torch.arange(size, dtype=torch.float32) + 1) / size - 1)
         x2, x1 = torch.meshgrid(axis.flip(0), axis, indexing="ij")
         *hidden, logits = self._activations(torch.stack([x1, x2], dim=-1).reshape(-1, 2))
         neurons = [layer.mT.reshape(-1, size, size) for layer in hidden]
