@@ -63,6 +63,7 @@ class Desk:
         for outcome in self.outcomes:
             standing = self.book.standing(outcome.student) if self.book.has_submission(outcome.student) else None
             rows.append(row(outcome, self.lesson, standing, counts))
+            self.results[outcome.student] = {**outcome.as_dict(), "pending": list(standing.pending) if standing else []}
             path = self.out / "feedback" / outcome.student / self.lesson.unit / f"{self.lesson.unit}.html"
             write_feedback(path, outcome, rows[-1], self.lesson, standing)
         write_results(self.out, self.lesson, self.results)
@@ -85,7 +86,6 @@ class Desk:
             self.book.record(outcome.student, outcome.verdicts, notebook, _read(path))
             write_atomically(path, nbformat.writes(notebook) + "\n")
         self.outcomes.append(outcome)
-        self.results[outcome.student] = outcome.as_dict()
 
     def _earlier(self, student: str) -> Outcome | None:
         """Take up what an earlier run found of a student."""

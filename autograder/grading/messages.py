@@ -40,7 +40,7 @@ def explain(test: Test, index: int, reply: Reply, lesson: Lesson, rebuilt: Rebui
     if reply.ename in _OUT_OF_MEMORY or "DefaultCPUAllocator" in reply.evalue:
         return "memory", "The answer asked for more memory than there is.", hidden
     if reply.ename == "SystemExit":
-        return "error", f"`{test.exercise}` called exit() or sys.exit(): return the result instead.", hidden
+        return "error", f"`{test.exercise}` called exit() or sys.exit(): return the result instead.", False
     if reply.evalue in {taken_out(answer) for answer in lesson.answers}:
         return "error", f"Could not be tested: {reply.evalue}.", False
     stub = _stub(inner, notebook, rebuilt)

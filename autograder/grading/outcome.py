@@ -92,8 +92,8 @@ def _tests(verdicts: list[Verdict]) -> str:
 
 
 def _telling(verdict: Verdict) -> str:
-    message = _short(verdict.message.replace("`", ""))
-    if f"`{verdict.exercise}`" in verdict.message:
+    message = _short(verdict.message.replace("`", "").replace("of your ", "of the "))
+    if message.startswith((f"{verdict.exercise} ", f"Not run: {verdict.exercise} ")):
         return message
     return f"{verdict.exercise} {_WORDS.get(verdict.status, verdict.status)}: {message}"
 
