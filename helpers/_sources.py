@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-SECONDS = 6  # patience with a Hub that does not answer
+SECONDS = 5  # patience with a Hub that does not answer
 
 _NO_NAME = "leave the name out for the model that comes with the course"
 
@@ -70,7 +70,7 @@ def _why_offline(name: str) -> str | None:
     except HFValidationError:
         raise ValueError(f"{name!r} is neither a folder nor the id of a Hub model (owner/name): {_NO_NAME}.") from None
     if constants.HF_HUB_OFFLINE:
-        reason = "HF_HUB_OFFLINE is set"
+        reason = "HF_HUB_OFFLINE is set (unset it to use the network)"
     else:
         try:
             get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=SECONDS)
@@ -84,9 +84,9 @@ def _why_offline(name: str) -> str | None:
                 f"The Hub shows no model {name} to you: check the spelling, or if it is private, run `hf auth login`."
             ) from None
         except HfHubHTTPError as error:
-            reason = f"the Hub answered with an error ({getattr(error.response, 'status_code', error)})"
+            reason = f"the Hub answers with error {getattr(error.response, 'status_code', error)}"
         except Exception as error:  # the HTTP library's own errors, which depend on its version
-            reason = f"the Hub cannot be reached ({type(error).__name__})"
+            reason = f"the Hub cannot be reached [{type(error).__name__}]"
     if not cached:
         raise ConnectionError(
             f"{name} is not in the local Hub cache and {reason}: once you are online, run `hf download {name}`, "
