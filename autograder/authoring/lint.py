@@ -94,6 +94,6 @@ def _coverage(found: coverage.Coverage) -> list[Problem]:
     if found.complete:
         return [Problem("source", 1, f"no unit covers {code}: a `Covers:` line must claim it.", "coverage")
                 for code in uncovered]
-    message = (f"{len(uncovered)} of {len(found.by)} coverage items are still open, with {len(found.missing_units)} "
-               f"units to come: {', '.join(uncovered)}.")
+    message = (f"{len(uncovered)} of {len(found.by)} coverage items are still open; units to come: "
+               f"{len(found.missing_units)}; items: {', '.join(uncovered)}.")
     return [Problem("source", 1, message, "coverage", warning=True)]

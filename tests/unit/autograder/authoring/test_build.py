@@ -1,5 +1,6 @@
 """What `course build` makes, keeps, removes and refuses."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def test_no_answer_in_release(golden):
         assert not path.name.endswith(".py")
         if path.suffix == ".ipynb":
             text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-            for secret in ("sum(values) / len(values)", "raise ValueError", "depends on the size", "-2.5", "check.raises"):
+            for secret in ("sum(values) / len(values)", "raise ValueError", "depends on the size", "-2.5",
+                           "check.raises"):
                 assert secret in source
                 assert secret not in text
             assert not any(marker in path.read_text() for marker in ("BEGIN SOLUTION", "HIDDEN TESTS"))
@@ -77,7 +79,7 @@ def test_stub_is_the_one_of_the_contract(golden):
 
 
 def test_check_is_clean_after_a_build_and_writes_nothing(golden):
-    with pytest.raises(AuthorError, match="release/01_tiny/01_tiny.ipynb is missing") as caught:
+    with pytest.raises(AuthorError, match=r"release/01_tiny/01_tiny\.ipynb is missing") as caught:
         build(golden, check=True)
     assert caught.value.exit_code == 3 and "course build" in str(caught.value)
     assert not (golden.root / "release").exists()
@@ -166,7 +168,7 @@ def test_a_unit_that_fails_leaves_its_files_and_the_other_units(golden, edit, ol
 @pytest.mark.parametrize("name", ["notes.txt", "more_answers.py", "Untitled.ipynb", "data.csv"])
 def test_a_file_that_nbgrader_would_hand_out_is_refused(golden, name):
     (golden.source("01_tiny").parent / name).write_text("all answers")
-    with pytest.raises(AuthorError, match=f"source/01_tiny/{name}:1: nbgrader would hand this file to students"):
+    with pytest.raises(AuthorError, match=f"{re.escape(name)}:1: nbgrader would hand this file to students"):
         build(golden)
     assert not (golden.root / "release").exists()
 
@@ -175,7 +177,7 @@ def test_nbgraders_own_reason_is_passed_on(golden, monkeypatch):
     monkeypatch.setattr("autograder.authoring.lint.leaks", lambda course, unit: [])
     path = golden.source("01_tiny")
     path.write_text(path.read_text().replace("    ### END SOLUTION\n", "", 1))
-    with pytest.raises(AuthorError, match="01_tiny: nbgrader cannot make .* no end solution statement found"):
+    with pytest.raises(AuthorError, match=r"01_tiny: nbgrader cannot make .* no end solution statement found"):
         build(golden)
 
 
@@ -189,7 +191,7 @@ def test_repository_of_the_links(golden, monkeypatch):
 
 def test_settings_are_needed(golden):
     (golden.root / "nbgrader_config.py").unlink()
-    with pytest.raises(AuthorError, match="no nbgrader_config.py"):
+    with pytest.raises(AuthorError, match=r"no nbgrader_config\.py"):
         build(golden)
 
 

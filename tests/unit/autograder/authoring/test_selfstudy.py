@@ -11,13 +11,15 @@ from nbclient import NotebookClient
 from autograder.authoring import selfstudy
 from autograder.authoring.build import build
 
-VALUE = '''\
-# %% nbgrader={"grade": false, "grade_id": "answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+SOLUTION = '"schema_version": 3, "solution": true, "task": false}'
+TEST = '"schema_version": 3, "solution": false, "task": false}'
+VALUE = f'''\
+# %% nbgrader={{"grade": false, "grade_id": "answer", "locked": false, {SOLUTION}
 ### BEGIN SOLUTION
 answer = mean([41.0, 43.0])
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "test_answer", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={{"grade": true, "grade_id": "test_answer", "locked": true, "points": 3, {TEST}
 check.equal(answer, 42.0)
 
 # %%
@@ -121,10 +123,12 @@ def test_run_all_passes_by_what_is_not_written(golden, edit):
 def test_run_all_keeps_the_learners_own_answer(golden, edit):
     edit("# %% [markdown]\n# ## Recap\n", VALUE)
     notebook = edition(golden)
-    cell(notebook, "mean").source = "def mean(values):\n    assert values, 'mine'\n    return sum(values) / len(values)"
+    own = "def mean(values):\n    assert values, 'mine'\n    return sum(values) / len(values)"
+    cell(notebook, "mean").source = own
     cell(notebook, "answer").source = "answer = 42.0"
     notebook.cells.append(nbformat.v4.new_code_cell(
-        "try:\n    mean([])\nexcept AssertionError as error:\n    print(error, solution_mean([1.0, 2.0]), solution_answer)"))
+        "try:\n    mean([])\nexcept AssertionError as error:\n"
+        "    print(error, solution_mean([1.0, 2.0]), solution_answer)"))
     NotebookClient(notebook, timeout=120).execute()
     assert errors(cell(notebook, "test_mean")) == ["CheckFailed"]  # an empty list: the hidden tests are real
     assert "every check passed" in printed(cell(notebook, "test_answer"))
@@ -151,7 +155,7 @@ def test_on_colab_it_installs_and_run_all_goes_on(golden, tmp_path):
 @pytest.mark.parametrize(("code_in", "code_out"), [
     ("def f(x):\n    return f(x.f, f=1) + f  # f", "def s_f(x):\n    return s_f(x.f, f=1) + s_f  # f"),
     ('def f():\n    """f of f"""\n    return "f"', 'def s_f():\n    """f of f"""\n    return "f"'),
-    ("class f(Base):\n    def g(self):\n        return f()", "class s_f(Base):\n    def g(self):\n        return s_f()"),
+    ("class f(B):\n    def g(self):\n        return f()", "class s_f(B):\n    def g(self):\n        return s_f()"),
     ("f = g(1)", "s_f = g(1)"),
     ("f = [f for f in (1, 2)]", "s_f = [s_f for s_f in (1, 2)]"),
 ])
