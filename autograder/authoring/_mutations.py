@@ -26,13 +26,16 @@ _OTHER_BUILTIN = {"max": "min", "min": "max", "any": "all", "all": "any"}
 _OTHER_KEYWORD = {"min": "max", "max": "min"}
 
 _COMMUTE = {"maximum", "minimum", "max", "min", "add", "mul", "dot", "gcd", "hypot", "logaddexp", "logical_and",
-            "logical_or", "eq", "ne"}
+            "logical_or", "eq", "ne", "cosine_similarity", "equal", "allclose", "isclose"}
 # Taking these away changes no value, so no test of values could tell.
 _SILENT = {"contiguous", "cpu", "detach", "eval", "copy_", "pin_memory"}
 # Their argument is a size or data, not a tensor that could stand in for the result.
 _MAKERS = {"tensor", "as_tensor", "arange", "zeros", "ones", "full", "empty", "eye", "rand", "randn", "linspace",
            "Generator", "manual_seed", "no_grad", "inference_mode", "stack", "cat", "einsum", "where", "Counter",
            "defaultdict", "product", "chain", "finditer", "findall", "compile", "loads", "dumps"}
+# To leave these out says the same: they are the defaults, of one function or of all.
+_DEFAULTS = {"sort dim": -1, "argsort dim": -1, "topk dim": -1, "split dim": 0, "cat dim": 0, "stack dim": 0,
+             "keepdim": False, "descending": False, "reverse": False}
 _REMOVABLE_BUILTINS = {"abs", "sorted", "reversed", "float", "int", "round", "set"}
 _TINY = 1e-3
 
@@ -121,7 +124,8 @@ def _arguments(node, parent, field, modules):
             yield ast.Call(node.func, [*node.args[:index], pair[1], pair[0], *node.args[index + 2:]], node.keywords)
     for index, keyword in enumerate(node.keywords):
         rest = [*node.keywords[:index], *node.keywords[index + 1:]]
-        yield ast.Call(node.func, node.args, rest)
+        if not _is_default(name, keyword):
+            yield ast.Call(node.func, node.args, rest)
         if keyword.arg in _OTHER_KEYWORD and _OTHER_KEYWORD[keyword.arg] not in {one.arg for one in rest}:
             other = ast.keyword(_OTHER_KEYWORD[keyword.arg], keyword.value)
             yield ast.Call(node.func, node.args, [*node.keywords[:index], other, *node.keywords[index + 1:]])
@@ -151,6 +155,11 @@ def _names(node, parent, field, modules):
             yield node.attr, other, ast.Attribute(node.value, other, ast.Load())
         elif isinstance(node, ast.Name) and node.id in _OTHER_BUILTIN:
             yield node.id, _OTHER_BUILTIN[node.id], ast.Name(_OTHER_BUILTIN[node.id], ast.Load())
+
+
+def _is_default(function: str, keyword: ast.keyword) -> bool:
+    default = _DEFAULTS.get(f"{function} {keyword.arg}", _DEFAULTS.get(keyword.arg or ""))
+    return default is not None and ast.unparse(keyword.value) == repr(default)
 
 
 def _called(call: ast.Call) -> str:

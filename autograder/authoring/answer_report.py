@@ -6,7 +6,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autograder.authoring.answers import AnswersReport, ExerciseReport, UnitReport
+from autograder.authoring.answers import AnswersReport, ExerciseReport, UnitReport, check_answers
+from autograder.course import Course
+from autograder.errors import AuthorError
 
 
 def render(report: AnswersReport, *, survivors: bool = False) -> RenderableType:
@@ -28,9 +30,17 @@ def render(report: AnswersReport, *, survivors: bool = False) -> RenderableType:
     return Group(*parts)
 
 
-def print_report(report: AnswersReport, *, survivors: bool = False) -> None:
-    """The report on stdout."""
+def report_answers(course: Course, units: list[str] | None = None, jobs: int = 2, *,
+                   exercises: list[str] | None = None, survivors: bool = False) -> None:
+    """What `course check --answers` does: progress on stderr, the report on stdout.
+
+    Raises AuthorError (exit code 3) where anything is to be mended.
+    """
+    report = check_answers(course, units, jobs, exercises=exercises, progress=show_progress)
     Console(soft_wrap=True, highlight=False).print(render(report, survivors=survivors))
+    if report.problems:
+        units_named = ", ".join(unit.unit for unit in report.units if unit.problems)
+        raise AuthorError(f"{len(report.problems)} to mend in the tests or the answer banks of {units_named}.")
 
 
 def show_progress(unit: str, exercise: ExerciseReport) -> None:
@@ -45,6 +55,9 @@ def _table(unit: UnitReport) -> Table:
     for name in ("pts", "ref", "stub", "wrong", "right", "mutants", "equal", "outs", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in unit.exercises:
+        if not one.reference:
+            table.add_row(one.name, f"{one.points:g}", _mark(False), style="red")
+            continue
         table.add_row(
             one.name, f"{one.points:g}", _mark(one.reference), _mark(one.stub),
             _share(one.wrong_caught, one.wrong), _share(one.right_accepted, one.right),

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from autograder.authoring import answers
-from autograder.authoring.answer_report import render
+from autograder.authoring.answer_report import render, report_answers
 from autograder.authoring.answer_worker import stub
 from autograder.authoring.answers import check_answers, judge
 from autograder.course import Course
@@ -66,7 +66,7 @@ def test_the_report_reads_well_at_eighty_columns(report):
     assert "…" not in text.split("survives")[0]
 
 
-def test_one_exercise_alone_and_progress(report):
+def test_one_exercise_alone_and_progress():
     seen = []
     alone = check_answers(Course(TINY), ["1"], exercises=["centre"], progress=lambda *said: seen.append(said))
     assert [one.name for one in alone.units[0].exercises] == ["centre"]
@@ -106,6 +106,14 @@ def test_a_lesson_that_leaves_a_thread_running_is_refused(tiny):
          "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True, name='left').start()\n")
     with pytest.raises(answers.InfrastructureError, match="2 threads are alive before centre"):
         check_answers(tiny)
+
+
+def test_the_command_prints_the_report_and_fails_with_three(capsys):
+    with pytest.raises(AuthorError, match=r"9 to mend in the tests or the answer banks of 01_tiny\.") as caught:
+        report_answers(Course(TINY), exercises=["last_of"])
+    said = capsys.readouterr()
+    assert caught.value.exit_code == 3
+    assert "9 to mend:" in said.out and "01_tiny last_of: 9 to mend" in said.err
 
 
 def test_the_stub_is_what_students_get():

@@ -42,6 +42,8 @@ def changes(body, **kwargs):
     ("return torch.stack([x, k], True)", {"torch.stack([x, k], True) -> torch.stack(True, [x, k])", "True -> False"}),
     ("return x.clamp(min=k)", {"x.clamp(min=k) -> x", "x.clamp(min=k) -> x.clamp()",
                                "x.clamp(min=k) -> x.clamp(max=k)"}),
+    ("return x.sort(dim=-1)", {"x.sort(dim=-1) -> x", "-1 -> 0"}),
+    ("return x.norm(dim=-1)", {"x.norm(dim=-1) -> x", "-1 -> 0", "x.norm(dim=-1) -> x.norm()"}),
     ("return max(x, k)", {"max -> min"}),
     ("return sorted(x)", {"sorted(x) -> x"}),
     ("return g(x, k)", {"g(x, k) -> g(k, x)"}),
