@@ -1,4 +1,7 @@
-"""Fast pictures of a playground's network: drawing a matplotlib figure for every update would be too slow."""
+"""Fast pictures of a playground's network: drawing a matplotlib figure for every update would be too slow.
+
+Numpy and PIL alone: the second thread of torch's operations would cost more than the whole picture (see `trainer`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import io
 from functools import cache
 
 import numpy as np
-import torch
 from PIL import Image, ImageColor, ImageDraw
-from torch import Tensor
 
 from helpers.plots import BLUE, ORANGE
 from helpers.widgets.trainer import EXTENT, Regions, Trainer
@@ -36,7 +37,7 @@ def points_overlay(trainer: Trainer) -> Image.Image:
     picture = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(picture)
     for (x, y), hollow in ((trainer.test_points, True), (trainer.train_points, False)):
-        places = (x * x.new_tensor([1, -1]) / EXTENT + 1) * side / 2
+        places = (x.numpy() * [1, -1] / EXTENT + 1) * side / 2
         for (column, row), label in zip(places.tolist(), y.tolist(), strict=True):
             shape, size, colour = (draw.ellipse, 12, BLUE) if label else (draw.rectangle, 10, ORANGE)
             box = (column - size, row - size, column + size, row + size)
@@ -54,14 +55,14 @@ def network_png(trainer: Trainer, regions: Regions) -> bytes:
     picture = Image.new("P", (side, side), _CLEAR)
     picture.putpalette(_palette())
     draw = ImageDraw.Draw(picture)
-    x1 = torch.linspace(-1, 1, GRID).expand(GRID, GRID)
-    columns = [torch.stack([x1, -x1.mT]), *regions.neurons, 2 * regions.probability[None] - 1]
+    x1 = np.tile(np.linspace(-1, 1, GRID), (GRID, 1))
+    columns = [[x1, -x1.T], *regions.neurons, [2 * regions.probability - 1]]
     tallest = max(len(column) for column in columns)
     size = min(64, int(side / tallest * 0.84), int(side / len(columns) * 0.6))
     across = np.linspace(size / 2 + 2, side - size / 2 - 2, len(columns))
     down = [side * (np.arange(len(column)) + 0.5) / len(column) for column in columns]
     for left, layer in enumerate(trainer.layers):
-        for to, weights in enumerate(layer.weight.detach().nan_to_num().tolist()):
+        for to, weights in enumerate(np.nan_to_num(layer.weight.detach().numpy()).tolist()):
             for source, weight in enumerate(weights):
                 start = (across[left] + size / 2, down[left][source])
                 end = (across[left + 1] - size / 2, down[left + 1][to])
@@ -74,15 +75,14 @@ def network_png(trainer: Trainer, regions: Regions) -> bytes:
     return _encode(picture, format="PNG", compress_level=1, transparency=_CLEAR)
 
 
-def _share_of_largest(values: Tensor) -> Tensor:
+def _share_of_largest(values: np.ndarray) -> np.ndarray:
     """Map a neuron's outputs to 0..1 with 0.5 for zero, so that weak neurons can be seen as well."""
-    largest = values.abs().max().clamp_min(1e-6)
-    return 0.5 + 0.5 * values / largest
+    return 0.5 + 0.5 * values / max(np.abs(values).max(), 1e-6)
 
 
-def _levels(share: Tensor, side: int) -> Image.Image:
+def _levels(share: np.ndarray, side: int) -> Image.Image:
     """share (rows, columns), 0 to 1, as a square of palette indices: 0 is orange, 0.5 white, 1 blue."""
-    levels = (share.nan_to_num(0.5).clamp(0, 1) * _TOP).round().byte().numpy()
+    levels = np.rint(np.nan_to_num(share, nan=0.5).clip(0, 1) * _TOP).astype(np.uint8)
     # Enlarging the values, not the colours, keeps the boundary white however sharp it is.
     return Image.fromarray(levels).resize((side, side), Image.Resampling.BILINEAR)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,10 +43,10 @@ class Losses(NamedTuple):
 
 
 class Regions(NamedTuple):
-    """What the network says over the square -4 to 4; the first row is the top, x2 = 4."""
+    """What the network says over the square -4 to 4, as numpy arrays; the first row is the top, x2 = 4."""
 
-    probability: Tensor  # (size, size), of class 1
-    neurons: list[Tensor]  # for each hidden layer (width, size, size), after the activation
+    probability: np.ndarray  # (size, size), of class 1
+    neurons: list[np.ndarray]  # for each hidden layer (width, size, size), after the activation
 
 
 class Trainer:
@@ -104,8 +105,8 @@ class Trainer:
         axis = EXTENT * ((2 * torch.arange(size, dtype=torch.float32) + 1) / size - 1)
         x2, x1 = torch.meshgrid(axis.flip(0), axis, indexing="ij")
         *hidden, logits = self._activations(torch.stack([x1, x2], dim=-1).reshape(-1, 2))
-        neurons = [layer.mT.reshape(-1, size, size) for layer in hidden]
-        return Regions(torch.sigmoid(logits).reshape(size, size), neurons)
+        neurons = [layer.mT.reshape(-1, size, size).numpy() for layer in hidden]
+        return Regions(torch.sigmoid(logits).reshape(size, size).numpy(), neurons)
 
     @_one_thread()
     @torch.no_grad()

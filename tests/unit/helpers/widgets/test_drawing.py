@@ -19,7 +19,7 @@ def opened(data):
 
 
 def regions_of(p):
-    return Regions(p.expand(drawing.GRID, drawing.GRID), [])
+    return Regions(np.broadcast_to(p, (drawing.GRID, drawing.GRID)), [])
 
 
 def towards(colour, pixel):
@@ -30,21 +30,21 @@ def towards(colour, pixel):
 
 @pytest.mark.parametrize(("p", "colour"), [(1.0, BLUE), (0.0, ORANGE)])
 def test_blue_is_positive_and_orange_negative(p, colour):
-    picture = opened(drawing.regions_jpeg(regions_of(torch.tensor(p)), NOTHING))
+    picture = opened(drawing.regions_jpeg(regions_of(p), NOTHING))
     assert picture.shape == (SIDE, SIDE, 4)
     assert towards(colour, picture) == pytest.approx(0.75, abs=0.03)
 
 
 def test_the_boundary_is_white_and_the_scale_has_its_middle_there():
-    picture = opened(drawing.regions_jpeg(regions_of(torch.tensor(0.5)), NOTHING))
+    picture = opened(drawing.regions_jpeg(regions_of(0.5), NOTHING))
     assert picture[..., :3].min() >= 253
-    faint_blue = opened(drawing.regions_jpeg(regions_of(torch.tensor(0.6)), NOTHING))
-    faint_orange = opened(drawing.regions_jpeg(regions_of(torch.tensor(0.4)), NOTHING))
+    faint_blue = opened(drawing.regions_jpeg(regions_of(0.6), NOTHING))
+    faint_orange = opened(drawing.regions_jpeg(regions_of(0.4), NOTHING))
     assert towards(BLUE, faint_blue) == pytest.approx(towards(ORANGE, faint_orange), abs=0.02)
 
 
 def test_even_a_sudden_boundary_is_white():
-    step = (torch.arange(drawing.GRID) >= drawing.GRID // 2).float()
+    step = (np.arange(drawing.GRID) >= drawing.GRID // 2).astype(float)
     picture = opened(drawing.regions_jpeg(regions_of(step), NOTHING))
     middle = picture[SIDE // 2, :, :3].min(axis=1)
     assert middle[SIDE // 2 - 4 : SIDE // 2 + 4].max() > 225

@@ -17,6 +17,7 @@ class Notebook:
         # What a server or a grader around these tests may have set would tell the kernel of a front end or of none.
         outside = {"JPY_SESSION_NAME", "NBGRADER_EXECUTION", "COLAB_RELEASE_TAG"}
         env = {name: value for name, value in os.environ.items() if name not in outside}
+        env["OMP_NUM_THREADS"] = "2"  # as in a learner's kernel, where torch's threads could be in each other's way
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=env)
 
     def run(self, code, *, cell=None):

@@ -69,7 +69,7 @@ def test_the_notebook_and_its_settings_are_left_alone():
     try:
         with torch.no_grad():  # as a notebook may have switched it off for good
             trainer = trained(25, seed=7)
-        assert trainer.regions(4).probability.dtype == torch.float32
+        assert trainer.regions(4).probability.dtype == "float32"
         assert torch.get_num_threads() == 2
     finally:
         torch.set_default_dtype(torch.float32)
@@ -100,7 +100,7 @@ def test_regions_are_the_network_on_a_grid_with_x2_up():
     assert probability[0, -1].item() == pytest.approx(corner)
     assert probability[0, -1] > 0.5 > probability[-1, 0], "class 1 lies at top right"
     x = torch.tensor([[-3.5, 1.5]])
-    torch.testing.assert_close(first[:, 2, 0], torch.tanh(trainer.layers[0](x))[0])
+    torch.testing.assert_close(torch.tensor(first[:, 2, 0]), torch.tanh(trainer.layers[0](x))[0])
 
 
 def test_a_single_neuron_has_no_hidden_pictures():
