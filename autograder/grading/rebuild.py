@@ -83,7 +83,8 @@ class _Matching:
                    "the answer cells {} had become another type of cell", retyped)
         self._note("the answer to {} was found in another cell than its own",
                    "the answers to {} were found in other cells than their own", elsewhere)
-        order = [self.chosen[name].index for name in self.lesson.answers if name in self.chosen]
+        in_place = [name for name in self.lesson.answers if name in self.chosen and name not in elsewhere]
+        order = [self.chosen[name].index for name in in_place]
         if order != sorted(order):
             self.notes.append("the cells were in another order")
         return self.chosen

@@ -82,7 +82,11 @@ def read_roster(path: Path) -> list[str]:
         heads = [i for i, name in enumerate(names) if name in {"id", "student", "student_id"}]
         if heads:
             column, lines = heads[0], lines[1:]
-    return sorted({line[column].strip() for line in lines if len(line) > column and line[column].strip()})
+    students = sorted({line[column].strip() for line in lines if len(line) > column and line[column].strip()})
+    for student in students:
+        if student in {".", ".."} or any(sign in student for sign in "/\\\0"):
+            raise UsageError(f"The roster {path} names {student!r}, which can be no student: it would be a path.")
+    return students
 
 
 def _unwrapped(folder: Path, lookup: Lookup) -> Path:

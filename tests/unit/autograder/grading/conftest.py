@@ -10,6 +10,7 @@ import pytest
 
 from autograder.authoring.build import build
 from autograder.course import Course
+from autograder.grading.gradebook import Gradebook
 from autograder.grading.lesson import load_lesson
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -36,6 +37,14 @@ def course(tmp_path_factory):
 @pytest.fixture(scope="session")
 def lesson(course):
     return load_lesson(course, UNIT)
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(lesson, tmp_path_factory):
+    """A new gradebook, made once: nbgrader starts a process for each."""
+    path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
+    with Gradebook(path, lesson):
+        return path
 
 
 @pytest.fixture
