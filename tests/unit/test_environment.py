@@ -1,7 +1,9 @@
 """pyproject.toml (ranges), constraints.txt (pins) and environment.yml (conda, Binder) describe one environment."""
 
+import ast
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -75,6 +77,31 @@ def test_the_data_wheels_are_installed_and_bring_nothing_along():
         assert canonicalize_name(name) not in ranges() and canonicalize_name(name) not in pins()
     with pytest.raises(importlib.metadata.PackageNotFoundError):
         importlib.metadata.version("llama-cpp-python")
+
+
+# module -> distribution, where their names differ
+DISTRIBUTION = {"IPython": "ipython", "PIL": "pillow", "huggingface_hub": "huggingface-hub", "yaml": "pyyaml",
+                "jupyter_client": "jupyter-client", "cycler": "matplotlib"}
+
+
+def test_what_is_imported_is_declared():
+    imported = {}
+    for path in [file for part in ("helpers", "autograder", "source") for file in (ROOT / part).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
+                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            imported |= {name.split(".")[0]: path for name in names}
+    for module, path in imported.items():
+        if module in sys.stdlib_module_names or module in ("helpers", "autograder"):
+            continue
+        assert canonicalize_name(DISTRIBUTION.get(module, module)) in ranges(), f"{path} imports {module}: declare it"
+
+
+def test_imports_run_one_way():
+    for path in (ROOT / "helpers").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) autograder", path.read_text(encoding="utf-8"), re.M), path
+    for path in (ROOT / "autograder" / "grading").rglob("*.py"):
+        assert "autograder.authoring" not in path.read_text(encoding="utf-8"), path
 
 
 def bootstrap(*arguments: str, code: str = "", **env: str) -> subprocess.CompletedProcess:
