@@ -57,7 +57,8 @@ def test_nothing_of_a_test_but_its_message_is_in_it(page, lesson):
 
 
 def test_what_students_write_cannot_become_markup(page):
-    html = page(double="# <script>alert(1)</script>", written_why="[x](javascript:alert(3))\n\n<script>alert(2)</script>")
+    html = page(double="# <script>alert(1)</script>",
+                written_why="[x](javascript:alert(3))\n\n<script>alert(2)</script>")
     assert "<script" not in html
     assert 'href="javascript' not in html
 
