@@ -49,6 +49,8 @@ from helpers import checks as check
 from helpers import models, plots, runtime
 from helpers.widgets.points import make_points
 
+torch.set_num_threads(1)  # on networks this small, several threads wait for each other longer than they work
+
 # %% [markdown]
 # ## Play first
 #
@@ -83,8 +85,8 @@ playground(dataset="circle", hidden=(4, 2), activation="tanh", learning_rate=0.1
 # %% [markdown]
 # ## Why now?
 #
-# Neurons that learn are from 1958 (Rosenblatt), and training several layers of them by gradient descent became common
-# knowledge in 1986 (Rumelhart, Hinton and Williams). What changed since are three things.
+# Neurons that learn are from 1958 (Rosenblatt), and training several layers of them by gradient descent became widely
+# known in 1986 (Rumelhart, Hinton and Williams). Three things have changed since.
 #
 # - **Devices.** Graphics processors do matrix products, and a network is mostly matrix products.
 # - **Data.** Text from the web is counted in trillions of tokens.
@@ -102,43 +104,39 @@ playground(dataset="circle", hidden=(4, 2), activation="tanh", learning_rate=0.1
 # </details>
 
 # %% tags=["demo"] jupyter={"source_hidden": true}
-devices = [  # year, name, 10^12 operations per second at peak, arithmetic used for training
-    (2010, "GTX 580 (fp32)", 1.58), (2016, "P100 (fp16)", 21.2), (2017, "V100 (fp16)", 125),
-    (2020, "A100 (bf16)", 312), (2022, "H100 (bf16)", 989), (2024, "B200 (bf16)", 2250),
+right, left, below, above = (7, -3, "left"), (-7, -3, "right"), (0, -14, "center"), (0, 7, "center")  # of a label
+devices = [  # year, 10^12 operations per second at peak, name (number format), where its label goes
+    (2010, 1.58, "GTX 580 (fp32)", right), (2016, 21.2, "P100 (fp16)", right), (2017, 125, "V100 (fp16)", right),
+    (2020, 312, "A100 (bf16)", left), (2022, 989, "H100 (bf16)", left), (2024, 2250, "B200 (bf16)", left),
 ]
-corpora = [  # year, model, words (*) or tokens that it was trained on
-    (2018.45, "GPT-1*", 0.985e9), (2018.8, "BERT*", 3.3e9), (2020.4, "GPT-3", 300e9), (2022.2, "Chinchilla", 1.4e12),
-    (2023.5, "Llama 2", 2.0e12), (2024.5, "Llama 3", 15.6e12), (2025.1, "SmolLM2-135M", 2.0e12),
+corpora = [  # year, words (*) or tokens trained on, model
+    (2018.45, 0.985e9, "GPT-1*", right), (2018.8, 3.3e9, "BERT*", right), (2020.4, 300e9, "GPT-3", right),
+    (2022.2, 1.4e12, "Chinchilla", left), (2023.5, 2.0e12, "Llama 2", above), (2024.5, 15.6e12, "Llama 3", left),
+    (2025.1, 2.0e12, "SmolLM2-135M", below),
 ]
-translators = [  # name, training cost in operations, BLEU on WMT14 English-German, is it a Transformer
-    ("GNMT", 2.3e19, 24.6, False), ("ConvS2S", 9.6e18, 25.16, False), ("MoE", 2.0e19, 26.03, False),
-    ("GNMT, ensemble", 1.8e20, 26.30, False), ("ConvS2S, ensemble", 7.7e19, 26.36, False),
-    ("Transformer, base", 3.3e18, 27.3, True), ("Transformer, big", 2.3e19, 28.4, True),
+translators = [  # operations to train, BLEU on WMT 2014 English-German, name
+    (2.3e19, 24.6, "GNMT", right), (9.6e18, 25.16, "ConvS2S", right), (2.0e19, 26.03, "MoE", below),
+    (1.8e20, 26.30, "GNMT, ensemble", below), (7.7e19, 26.36, "ConvS2S, ensemble", above),
+    (3.3e18, 27.3, "Transformer, base", right), (2.3e19, 28.4, "Transformer, big", right),
 ]
 fig, axes = plots.figure(1, 3, size=(11.5, 3.9))
-for ax, rows, title, unit in ((axes[0], devices, "Devices", "10¹² operations per second"),
-                              (axes[1], corpora, "Data", "tokens (*: words) trained on")):
-    ax.plot([row[0] for row in rows], [row[2] for row in rows], "o", color=plots.BLUE)
-    for year, name, value in rows:
-        left = year > sum(row[0] for row in rows) / len(rows)
-        ax.annotate(name, (year, value), xytext=(-7 if left else 7, -3), textcoords="offset points", fontsize=9,
-                    ha="right" if left else "left")
-    ax.set(title=title, ylabel=unit, yscale="log", xlabel="year")
+for ax, rows in zip(axes, (devices, corpora, translators)):
+    for x, y, name, (dx, dy, side) in rows:
+        old = ax is axes[2] and not name.startswith("Transformer")
+        ax.plot(x, y, "s" if old else "o", color=plots.ORANGE if old else plots.BLUE)
+        ax.annotate(name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=9, ha=side)
     ax.margins(x=0.12, y=0.12)
-for name, cost, bleu, is_transformer in translators:
-    axes[2].plot(cost, bleu, "o", color=plots.BLUE if is_transformer else plots.ORANGE)
-    left = cost > 4e19
-    axes[2].annotate(name, (cost, bleu), xytext=(-7 if left else 7, -3), textcoords="offset points", fontsize=9,
-                     ha="right" if left else "left")
-axes[2].set(title="Architectures", xscale="log", xlabel="operations to train", ylabel="BLEU, English to German",
-            xlim=(2e18, 4e20))
+axes[0].set(title="Devices", ylabel="10¹² operations per second", yscale="log", xlabel="year")
+axes[1].set(title="Data", ylabel="tokens (*: words) trained on", yscale="log", xlabel="year", xlim=(2017.7, 2026.6))
+axes[2].set(title="Architectures", ylabel="BLEU, English to German", xscale="log", xlabel="operations to train",
+            xlim=(2e18, 8e20))
 plots.caption(
     fig, "Devices: peak rates of one GPU for dense matrix products (NVIDIA data sheets; fp32, fp16, bf16 are number "
     "formats). Data: Zhu et al. 2015, Devlin et al. 2019, Brown et al. 2020, Hoffmann et al. 2022, Touvron et al. "
     "2023, Grattafiori et al. 2024, Ben Allal et al. 2025. Architectures: Vaswani et al. 2017, Table 2.",
     alt="Three panels. The peak rate of a GPU rises from 1.6 to 2250 tera-operations per second between 2010 and 2024. "
     "Training data rise from 1 billion words in 2018 to 15.6 trillion tokens in 2024. In translation, the base "
-    "Transformer is better than all systems before it at a third or less of their cost.")
+    "Transformer is better than all systems before it at about a third of their cost or less.")
 
 # %% [markdown]
 # All three are needed at once: the model that you open in this course has 135 million parameters, and was trained on
@@ -259,17 +257,16 @@ fig.colorbar(image, ax=axes[0], label="share of the four points that are right")
 axes[0].set(title=f"{share.numel():,} neurons, none above {share.max():.0%}", xlabel="direction of w, degrees",
             ylabel="bias b, for w of length 1")
 axes[0].grid(False)
-row, column = divmod(int(share.argmax()), len(angles))
-best = torch.stack([angles[column].deg2rad().cos(), angles[column].deg2rad().sin()])
-plots.decision_region(axes[1], lambda p: neuron(p + 0.5, 4 * best, 4 * offsets[row]), corners - 0.5, is_xor,
-                      extent=1.0, boundary=0.5)
-axes[1].set(title="One of the best", xticks=(-0.5, 0.5), yticks=(-0.5, 0.5))
+plots.decision_region(axes[1], lambda p: neuron(p + 0.5, torch.tensor([4.0, 4.0]), torch.tensor(-2.0)), corners - 0.5,
+                      is_xor, extent=1.0, boundary=0.5)
+axes[1].set(title="One of the best: 45°, b = −0.35", xticks=(-0.5, 0.5), yticks=(-0.5, 0.5))
 axes[1].set_xticklabels([0, 1])
 axes[1].set_yticklabels([0, 1])
 plots.caption(
-    fig, "Every neuron of a fine grid, tried on the four xor points. None gets all four.",
+    fig, "Every neuron of a fine grid, tried on the four xor points: blue gets three right, white two, orange one. None "
+    "gets all four.",
     alt="Left, a map over direction and bias of the share of right points: it reaches 75 percent in four patches and "
-    "never more. Right, one of the best neurons: its line cuts off one corner, so that one point is on the wrong side.")
+    "never more. Right, one of the best neurons: its line cuts off the corner (0,0), so (1,1) is on the wrong side.")
 
 # %% [markdown]
 # A search of a grid is no proof. Yours follows.
@@ -302,7 +299,7 @@ plots.caption(
 #
 # | | formula | where you meet it |
 # |---|---|---|
-# | sigmoid | $\sigma(z) = 1 / (1 + e^{-z})$ | probabilities; hidden layers until about 2010 |
+# | sigmoid | $\sigma(z) = 1 / (1 + e^{-z})$ | probabilities; hidden layers of older networks |
 # | ReLU | $\max(z, 0)$ | deep networks since 2010 (Nair and Hinton 2010); GPT-2 uses a smooth cousin, GELU |
 # | SiLU | $z \cdot \sigma(z)$ | Llama and the model of this course (Elfwing et al. 2018; also known as *swish*) |
 #
@@ -410,7 +407,7 @@ assert not torch.equal(spoilt, table), "the look at a changed input does not wor
 
 # %% nbgrader={"grade": false, "grade_id": "silu", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def silu(z: Tensor) -> Tensor:
-    """z * sigmoid(z), element by element (Elfwing, Uchibe and Doya 2018, section 2.1).
+    """z * sigmoid(z), element by element (Elfwing, Uchibe and Doya 2018).
 
     z: float tensor of any shape. Returns a tensor of the same shape and dtype.
     """
@@ -505,8 +502,8 @@ plots.caption(
 # %% [markdown]
 # A gradient that goes back through a layer is multiplied by the slope of its activation. The sigmoid passes on a
 # quarter at most, and next to nothing where the score is far from 0: it **saturates**. ReLU passes on all or nothing,
-# and a neuron whose score is negative on every input gets no gradient at all: it is *dead*. SiLU has no flat left
-# corner, so a neuron on its left side can come back. You will measure all this below, in a deep network.
+# and a neuron whose score is negative on every input gets no gradient at all: it is *dead*. SiLU is not flat just
+# left of 0, so a neuron there can come back. You will measure all this below, in a deep network.
 
 # %% [markdown]
 # ## Forward propagation
@@ -866,31 +863,31 @@ def cost(w, feature, wanted):
     return bce_with_logits(w * feature, wanted)
 
 
-feature, wanted = make_points("two_clusters", n=200, noise=1.5, seed=3)
+feature, wanted = make_points("two_clusters", n=200, noise=4.0, seed=3)
 feature = feature[:, 0]
-grid = torch.linspace(-0.8, 3.2, 200)
+grid = torch.linspace(-1.0, 3.2, 200)
 fig, axes = plots.figure(1, 3, size=(11.0, 3.5), sharey=True)
-for ax, (rate, title) in zip(axes, ((0.3, "too small"), (3.0, "about right"), (17.0, "too large"))):
+for ax, (rate, title) in zip(axes, ((0.05, "too small"), (0.3, "about right"), (1.5, "too large"))):
     ax.plot(grid, torch.stack([cost(w, feature, wanted) for w in grid]), color=plots.GREY)
-    w, track = torch.tensor([-0.6]), []
+    w, track = torch.tensor([-0.8]), []
     for _ in range(9):
         track.append((w.item(), cost(w, feature, wanted).item()))
         w = w - rate * numerical_gradient(lambda v: cost(v, feature, wanted), w, 1e-2)
     ax.plot(*zip(*track), "o-", color=plots.BLUE, lw=1.2)
-    ax.annotate("start", track[0], xytext=(8, 0), textcoords="offset points")
+    ax.annotate("start", track[0], xytext=(8, 2), textcoords="offset points")
     ax.set(title=f"η = {rate:g}: {title}", xlabel="weight w")
 axes[0].set_ylabel("loss")
 plots.caption(
     fig, "Eight steps of gradient descent on the loss of a neuron with a single weight, with your loss and your "
-    "numerical gradient. The steps get shorter by themselves, since the slope does.",
-    alt="Three copies of a valley-shaped loss curve with a track of points from the left. With learning rate 0.3 the "
-    "points creep down and stop halfway. With 3 they reach the bottom in a few steps. With 17 they jump from one side "
-    "of the valley to the other.")
+    "numerical gradient. In the middle the steps get shorter by themselves, since the slope does.",
+    alt="Three copies of a valley-shaped loss curve with a track of points from the left. With learning rate 0.05 the "
+    "points creep down and are not yet at the bottom. With 0.3 they are there after three steps. With 1.5 they jump from "
+    "one side of the valley to the other.")
 
 # %% [markdown]
-# Two calls of the network *per weight*: the real model of this course has 134,515,008 weights, and one run of it on one
-# short sentence takes about a tenth of a second here. Its gradient would take most of a year. **Backpropagation** gets
-# the same gradient for about the cost of two more runs.
+# Two calls of the network *per weight*: the real model of this course has 134,515,008 of them. Even at a tenth of a
+# second a call, one gradient would take ten months. **Backpropagation** gets the same gradient for about the cost of two
+# more calls.
 #
 # ### Exercise: `mlp_backward` (5 points, 40 minutes)
 #
@@ -905,7 +902,7 @@ plots.caption(
 #   \frac{\partial L}{\partial b^{(l)}} = \sum_n \delta^{(l)}_n$$
 #
 # Read the first one again: all of sigmoid and logarithm has cancelled, and what is left is *what the network said minus
-# what is right*. In the last unit on language models, the same difference will be $p - $ one-hot.
+# what is right*. In a language model it is the same: the probabilities of all tokens, minus 1 at the right one.
 #
 # Write `mlp_backward(params, x, y)`: the gradient of the mean binary cross entropy of
 # `mlp_forward(params, x, torch.tanh)` against `y`. `x` has shape `(N, n_in)`, `y` has shape `(N,)`, with the dtype of
@@ -1028,13 +1025,13 @@ for width, colour, line in ((torch.float64, plots.BLUE, "-"), (torch.float32, pl
 
     errors = [(numerical_gradient(loss_of_first, net[0][0], eps.item()) - exact).norm() / exact.norm() for eps in steps]
     ax.loglog(steps, errors, line, color=colour, label=str(width).removeprefix("torch."))
-ax.set(title="Your two gradients, compared", xlabel="eps", ylabel="relative difference", ylim=(1e-12, 1e3))
-ax.legend()
+ax.set(title="Your two gradients, compared", xlabel="eps", ylabel="relative difference", ylim=(1e-11, 1e3))
+ax.legend(loc="lower left")
 plots.caption(
     fig, "Relative difference between numerical_gradient and mlp_backward for the first layer of a [2, 6, 6, 1] network. "
     "Right of the lowest point the formula errs, left of it rounding does.",
-    alt="Two V-shaped curves on logarithmic axes. In float64 the difference is smallest, about 1e-10, at eps near 1e-5; "
-    "in float32 it is never below about 1e-4, at eps near 1e-2. To the left of the minimum both rise again.")
+    alt="Two V-shaped curves on logarithmic axes. In float64 the difference is smallest, about 1e-9, at eps near 1e-5; "
+    "in float32 it is never below about 5e-4, at eps near 1e-2. To the left of the minimum both rise again.")
 
 # %% [markdown]
 # ### Exercise: `sgd_step` (2 points, 10 minutes)
@@ -1105,13 +1102,14 @@ assert not torch.equal(spoilt[0][1][1], two_layers(before, 1)[1][1]), "the look 
 #
 # Everything is there: start somewhere, then repeat *forward, loss, backward, step*.
 #
-# **Predict first.** The loss is the same number, log 2, for a network that has just been made and for one that answers
-# 0.5 for ever. Which of xor and spiral will leave that height later, with the same network and learning rate?
+# **Predict first.** At some step every training point is on its right side. Does the loss stop falling there? Do the
+# weights stop moving?
 #
 # <details><summary>Answer</summary>
 #
-# The spiral. See the figure after the exercise: xor falls at once; the spiral lies on a plateau first, while the first
-# layer is still turning its lines into place.
+# Neither. The loss is 0 only where every probability is exactly 0 or 1, that is for infinite logits. So the weights keep
+# growing, the network gets surer, and the loss keeps falling, ever more slowly: in the figure below it is roughly
+# proportional to 1 / steps, a straight line on logarithmic axes.
 # </details>
 #
 # ### Exercise: `train_mlp` (5 points, 20 minutes)
@@ -1201,7 +1199,6 @@ assert not torch.equal(spoilt[0], x), "the look at changed data does not work"
 
 # %% tags=["demo"] jupyter={"source_hidden": true}
 fig, axes = plots.figure(2, 4, size=(12.0, 6.2), width_ratios=(1, 1, 1, 1.3))
-stops = (0, 60, 400, 2000)
 for row, name in zip(axes, ("xor", "spiral")):
     points, labels = make_points(name, n=200, seed=0)
     net, losses = init_mlp([2, 24, 24, 1], torch.Generator().manual_seed(0)), []
@@ -1218,13 +1215,13 @@ for row, name in zip(axes, ("xor", "spiral")):
     row[3].set(title=f"{name}, loss", xscale="log", yscale="log", xlabel="step + 1", ylim=(1e-3, 2))
 plots.caption(
     fig, "Your functions at work: the decision region after 60, 400 and 2000 steps, and the loss on the training points.",
-    alt="Two rows, xor and spiral. For xor, the region has the four quadrants after 60 steps. For the spiral it is a "
-    "nearly straight line after 60 steps, has started to bend after 400 and winds along both arms after 2000. The loss "
-    "of xor falls at once, that of the spiral stays below log 2 for a hundred steps or more before it falls.")
+    alt="Two rows, xor and spiral. For xor, the region has rough quadrants after 60 steps and clean ones after 400. For "
+    "the spiral it has one bend after 60 steps, and winds along both arms after 400. Both losses stay near log 2 for "
+    "some thirty steps and then fall along a straight line, on logarithmic axes, to about 0.002 at step 2000.")
 
 # %% [markdown]
-# **Two losses, one network.** Both plots show the loss on the points that the network trained on. Its loss on new points
-# is what counts in the end; the playground draws both. Train there on xor with the noise turned up and several layers,
+# Both plots show the loss on the points that the network trained on. Its loss on *new* points is what counts in the end;
+# the playground draws both. Train there on xor with the noise turned up and several layers,
 # and see the two curves part: the network has begun to learn the points by heart (*overfitting*).
 
 # %% [markdown]
@@ -1238,17 +1235,18 @@ plots.caption(
 #
 # <details><summary>Answer</summary>
 #
-# The sigmoid loses twelve orders of magnitude. With ReLU and SiLU all layers get gradients of about the same size. It is
-# a small size, since the *forward* signal shrinks from layer to layer; larger starting weights (He et al. 2015) or
-# normalization layers mend that. Nothing mends the sigmoid's quarter.
+# The sigmoid loses more than twelve orders of magnitude. With ReLU and SiLU all layers get gradients of about the same
+# size. It is a small size, since the *forward* signal shrinks from layer to layer; larger starting weights (He et al.
+# 2015) or normalization layers mend that.
 # </details>
 
 # %% tags=["demo"] jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, size=(10.6, 3.8))
 draws = torch.Generator().manual_seed(0)
-points, labels = torch.randn(256, 64, generator=draws), (torch.rand(256, generator=draws) < 0.5).float()
+points = torch.randn(256, 64, generator=draws, dtype=torch.float64)
+labels = (torch.rand(256, generator=draws) < 0.3).double()
 for (name, function), line in zip({"sigmoid": sigmoid, "ReLU": relu, "SiLU": silu}.items(), ("-", "--", "-.")):
-    net = init_mlp([64] * 21 + [1], torch.Generator().manual_seed(1))
+    net = [(w.double(), b.double()) for w, b in init_mlp([64] * 21 + [1], torch.Generator().manual_seed(1))]
     weights = [w.requires_grad_() for w, _ in net]
     slopes = torch.autograd.grad(bce_with_logits(mlp_forward(net, points, function), labels), weights)
     axes[0].semilogy(range(1, 21), [slope.norm() for slope in slopes[:-1]], line, label=name)
@@ -1256,8 +1254,7 @@ axes[0].set(title="Gradient of each of 20 layers", xlabel="layer (1 is next to t
             xticks=(1, 5, 10, 15, 20))
 axes[0].legend()
 points, labels = make_points("spiral", n=200, seed=0)
-for (name, function), line in zip({"sigmoid": sigmoid, "ReLU": relu, "SiLU": silu, "tanh": torch.tanh}.items(),
-                                  ("-", "--", "-.", ":")):
+for (name, function), line in zip({"sigmoid": sigmoid, "ReLU": relu, "SiLU": silu}.items(), ("-", "--", "-.")):
     net = [[t.requires_grad_() for t in layer] for layer in init_mlp([2, 8, 8, 8, 8, 1], torch.Generator().manual_seed(0))]
     losses = []
     for _ in range(1500):
@@ -1273,13 +1270,12 @@ axes[1].legend(loc="center right")
 plots.caption(
     fig, "Left: the size of the gradient in each layer of an untrained network of 20 hidden layers. Right: training a "
     "network with four hidden layers of 8 neurons, with your activations, learning rate 0.1.",
-    alt="Left: from layer 20 back to layer 1 the sigmoid's gradient falls by twelve orders of magnitude, in a straight "
+    alt="Left: from layer 20 back to layer 1 the sigmoid's gradient falls by more than twelve orders of magnitude, in a straight "
     "line on a logarithmic axis, while those of ReLU and SiLU are level. Right: over 1500 steps the sigmoid network "
-    "stays at a loss of 0.69, and those of ReLU, SiLU and tanh fall to nearly 0.")
+    "stays at a loss of 0.69, and those of ReLU and SiLU fall to nearly 0.")
 
 # %% [markdown]
-# This is why the sigmoid left the hidden layers, and why it took the sigmoid's leaving to train deep networks. It stays
-# where a probability or a switch is needed. The real model is 30 blocks deep and adds a second help: each block *adds*
+# This is one reason why the sigmoid left the hidden layers. It stays where a probability or a switch is needed. The real model is 30 blocks deep and adds a second help: each block *adds*
 # its output to its input, so the gradient has a way around every block. You meet it in unit 5.
 
 # %% [markdown]
@@ -1298,7 +1294,7 @@ plots.caption(
 # <details><summary>Answer</summary>
 #
 # See the figure. On the plain spiral all are good. On the tight one, the deeper networks are ahead, and three times as
-# many neurons do not help the shallow network at all.
+# many parameters do not help the shallow network at all.
 # </details>
 
 # %% tags=["lab"] jupyter={"source_hidden": true}
@@ -1309,8 +1305,8 @@ def wound(x, turns):
 
 
 seeds = range(runtime.pick(3, 10))
-shapes = {"26": [2, 26, 1], "8 + 8": [2, 8, 8, 1], "96": [2, 96, 1], "16 + 16": [2, 16, 16, 1],
-          "12 + 12 + 12": [2, 12, 12, 12, 1]}
+shapes = {"26": [2, 26, 1], "8+8": [2, 8, 8, 1], "96": [2, 96, 1], "16+16": [2, 16, 16, 1],
+          "12+12+12": [2, 12, 12, 12, 1]}
 results, nets = {}, {}
 for turns, (name, sizes), seed in runtime.progress([(t, s, k) for t in (0, 1) for s in shapes.items() for k in seeds],
                                                    desc="networks"):
@@ -1328,12 +1324,13 @@ for shift, turns, colour in ((-0.2, 0, plots.GREEN), (0.2, 1, plots.PURPLE)):
         axes[0].plot([place + shift] * len(scores), scores, ".", color=plots.INK, ms=5)
 count = lambda sizes: sum(a * b + b for a, b in pairwise(sizes))
 axes[0].set_xticks(range(len(shapes)), [f"{name}\n({count(sizes)})" for name, sizes in shapes.items()])
-axes[0].set(title="Right on 1000 new points", ylim=(0.5, 1.02), xlabel="hidden neurons (parameters in all)")
+axes[0].set(title="Right on 1000 new points", ylim=(0.5, 1.15), xlabel="hidden neurons (parameters in all)")
 handles = dict(zip(*reversed(axes[0].get_legend_handles_labels())))
-axes[0].legend(handles.values(), handles.keys(), loc="lower right")
+axes[0].legend(handles.values(), handles.keys(), loc="upper left", ncols=2)
+axes[0].set_yticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 axes[0].grid(False, axis="x")
 points, labels = make_points("spiral", n=400, noise=0.08, seed=0)
-for ax, name in zip(axes[1:], ("96", "16 + 16")):
+for ax, name in zip(axes[1:], ("96", "16+16")):
     score = partial(mlp_forward, nets[name, 1, 0], activation=torch.tanh)
     plots.decision_region(ax, score, wound(points, 1), labels, extent=3.5)
     ax.set_title(f"{name}, {results[name, 1][0]:.0%} right")
@@ -1346,8 +1343,8 @@ plots.caption(
 
 # %% [markdown]
 # Measured with three seeds, on new points of the tight spiral: one hidden layer of 26 neurons gets 75 % right, and two
-# layers of 8, with as many parameters, 88 %. At three times the size it is 72 % against 98 %. The second layer can bend
-# what the first has drawn, while every neuron of a single layer contributes one straight ridge.
+# layers of 8, with as many parameters, 88 %. At more than three times the size it is 72 % against 98 %. The second layer
+# can bend what the first has drawn, while each neuron of a single layer adds one straight step across the whole plane.
 #
 # But mind what was measured: *plain gradient descent, 4000 steps, this learning rate*. With momentum, the wide shallow
 # networks learn the tight spiral as well. Depth is not a law of what a network can do. It made good weights easier to
@@ -1362,7 +1359,7 @@ plots.caption(
 # | forward | `mlp_forward`, 2 to 4 layers | a Transformer of 30 to 126 blocks |
 # | loss | cross entropy of 2 classes | cross entropy of 49,152 or more |
 # | backward | `mlp_backward`, by hand | the same chain rule, by autograd |
-# | step | `sgd_step` on all points | AdamW on a *mini-batch*, a few million tokens |
+# | step | `sgd_step` on all points | AdamW on a *mini-batch* of some million tokens |
 #
 # With so much data nobody computes the gradient of *all* of it before a step. A random **mini-batch** gives a noisy
 # gradient that is right on average (stochastic gradient descent; Robbins and Monro 1951).
@@ -1462,22 +1459,22 @@ finally:  # whatever happens, the model gets its own activations back
         mlp.act_fn = original
 
 # %% tags=["demo"] jupyter={"source_hidden": true}
-z = torch.linspace(-6, 6, 481)
+z = torch.linspace(-4, 4, 321)
 fig, ax = plots.figure(size=(7.2, 3.6))
-ax.hist(seen[0].flatten().clamp(-6, 6), bins=120, range=(-6, 6), density=True, color=plots.GREY, alpha=0.6,
+ax.hist(seen[0].flatten(), bins=80, range=(-4, 4), density=True, color=plots.GREY, alpha=0.6,
         label="real scores in block 15")
 ax.set(xlabel="score z", ylabel="density", title="What the neurons of the real model see")
 twin = ax.twinx()
 twin.plot(z, silu(z), color=plots.BLUE, label="your silu(z)")
-twin.set(ylim=(-1, 6), ylabel="output")
+twin.set(ylim=(-1, 4), ylabel="output")
 twin.grid(False)
 ax.legend(handles=[*ax.get_legend_handles_labels()[0], *twin.get_legend_handles_labels()[0]], loc="upper left")
 below = (seen[0] < 0).float().mean().item()
 plots.caption(
     fig, f"Scores of the {seen[0].shape[-1]:,} neurons of block 15 for the five tokens of 'The capital of France is'. "
     f"{below:.0%} are negative, where ReLU would pass on nothing at all.",
-    alt="A histogram of the scores: one narrow peak a little below zero. Over it your SiLU curve, which is slightly "
-    "negative there and rises as a straight line on the right.")
+    alt="A histogram of the scores: a narrow peak at 0 with a wide shoulder on its left, nearly all between -3 and 2. Over "
+    "it your SiLU curve, which dips below 0 on the left and is nearly straight on the right.")
 
 # %% [markdown]
 # And the loss? A language model has one logit per token and uses the **softmax** (unit 4) and its cross entropy. For two
@@ -1485,12 +1482,12 @@ plots.caption(
 # $\frac{e^{a}}{e^{a} + e^{b}} = \sigma(a - b)$.
 
 # %% tags=["demo"]
-with torch.no_grad():
-    logits = model(tokenizer("Is Paris in France? Answer yes or no:", return_tensors="pt").input_ids.to(model.device)).logits
-yes, no = (logits[0, -1, tokenizer(word).input_ids[0]].cpu() for word in (" yes", " no"))
-print(f"logits: yes {yes:.3f}, no {no:.3f};  p(yes | yes or no) = {neuron((yes - no)[None, None], torch.ones(1), torch.tensor(0.0)).item():.4f}")
-print(f"your binary cross entropy if yes is right   {bce_with_logits((yes - no)[None], torch.ones(1)).item():.6f}")
-print(f"torch's cross entropy over the two logits   {F.cross_entropy(torch.stack([no, yes])[None], torch.tensor([1])).item():.6f}")
+paris, london = (own[tokenizer(city).input_ids[0]].cpu() for city in (" Paris", " London"))
+share = neuron((paris - london)[None, None], torch.ones(1), torch.tensor(0.0)).item()
+print(f"logits: Paris {paris:.3f}, London {london:.3f}; your neuron: p(Paris | Paris or London) = {share:.6f}")
+print(f"your binary cross entropy, Paris being right  {bce_with_logits((paris - london)[None], torch.ones(1)).item():.6f}")
+both = torch.stack([london, paris])[None]
+print(f"torch's cross entropy over the two logits     {F.cross_entropy(both, torch.tensor([1])).item():.6f}")
 
 # %% [markdown]
 # So the pieces of this unit are all in there: 30 × 1,536 = 46,080 neurons in the MLPs, your SiLU between their layers,
@@ -1505,12 +1502,12 @@ print(f"torch's cross entropy over the two logits   {F.cross_entropy(torch.stack
 # although a line could divide the points. What is wrong?
 #
 # ```python
-# x, y = make_points("two_clusters", n=200)              # x (200, 2), y (200,)
-# w, b = torch.zeros(2, 1), torch.zeros(1)
+# x, y = make_points("two_clusters", n=200)        # x (200, 2), y (200,)
+# w, b = torch.full((2, 1), 0.5), torch.zeros(1)
 # for step in range(500):
-#     p = torch.sigmoid(x @ w + b)                       # probability of each point
+#     p = torch.sigmoid(x @ w + b)                 # the probability of each point
 #     loss = ((p - y) ** 2).mean()
-#     ...                                                # the gradient and the step are right
+#     ...                                          # the gradient of this loss and the step are right
 # ```
 #
 # **Predict first.** Which line would you check, and for what?
@@ -1528,7 +1525,8 @@ print(f"torch's cross entropy over the two logits   {F.cross_entropy(torch.stack
 # %% tags=["demo"] jupyter={"source_hidden": true}
 points, labels = make_points("two_clusters", n=200, seed=0)
 fig, ax = plots.figure(size=(6.4, 3.0))
-for name, wanted, line in (("as written: (200, 1) − (200,)", labels, "--"), ("mended: (200, 1) − (200, 1)", labels[:, None], "-")):
+for name, wanted, line, colour in (("as written: (200, 1) − (200,)", labels, "--", plots.ORANGE),
+                                   ("mended: (200, 1) − (200, 1)", labels[:, None], "-", plots.BLUE)):
     w, b = torch.full((2, 1), 0.5, requires_grad=True), torch.zeros(1, requires_grad=True)
     losses = []
     for _ in range(500):
@@ -1538,7 +1536,7 @@ for name, wanted, line in (("as written: (200, 1) − (200,)", labels, "--"), ("
             w -= 0.5 * slopes[0]
             b -= 0.5 * slopes[1]
         losses.append(loss.item())
-    ax.plot(losses, line, label=name)
+    ax.plot(losses, line, color=colour, label=name)
 ax.set(xlabel="step", ylabel="loss", ylim=(0, 0.45))
 ax.legend()
 plots.caption(
