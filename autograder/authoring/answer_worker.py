@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -20,6 +21,7 @@ from autograder.authoring.bank import Bank, load_bank
 from autograder.authoring.forked import Task, run_forked
 from autograder.authoring.lesson_run import Lesson, told, trace
 from autograder.authoring.mutants import Mutant, choose, mutants
+from autograder.authoring.output_mutants import OUTPUT_MUTANTS, OutputMutant, wrap
 from autograder.cells import Exercise, exercises
 from autograder.course import Course
 from autograder.errors import AuthorError, CourseError
@@ -75,64 +77,54 @@ def _try_exercise(lesson: Lesson, exercise: Exercise, bank: Bank, jobs: int) -> 
 
 def _try_candidates(lesson: Lesson, name: str, source: str, tests: list[CodeType], bank: Bank, cpu: float,
                     jobs: int) -> dict:
-    from autograder.authoring.output_mutants import OUTPUT_MUTANTS, wrap
-
     patient, brisk = 10 + 10 * cpu, 3 + 4 * cpu  # an answer of the bank is given more time than a mutant
     answers = [answer for answer in bank.answers if answer.exercise == name]
     every = mutants(source, modules=lesson.modules, filename=f"<{name}>")
     declared = {m.description for m in every if any(e.matches(m.description) for e in bank.equivalent(name))}
     tried = choose([m for m in every if m.description not in declared], MAX_MUTANTS)
     tried += [m for m in every if m.description in declared]
-
-    def answer_task(text: str) -> Task:
-        def run():
-            try:
-                lesson.execute(text, name)
-            except BaseException as error:
-                return {"status": "error", "message": told(error), "where": trace(error), "tests": ["error"]}
-            return _verdict(lesson, tests)
-
-        return Task(run, patient)
-
-    def mutant_task(mutant: Mutant) -> Task:
-        def run():
-            lesson.execute_code(mutant.code)
-            return _verdict(lesson, tests, to_the_end=False)
-
-        return Task(run, brisk)
-
-    def output_task(mutant) -> Task:
-        def run():
-            wrapped = wrap(lesson.namespace[name], mutant)
-            lesson.namespace[name] = wrapped.function
-            return {**_verdict(lesson, tests, to_the_end=False), "changed": wrapped.changed[0]}
-
-        return Task(run, brisk)
-
     is_function = callable(lesson.namespace.get(name)) and not isinstance(lesson.namespace[name], type)
     outputs = OUTPUT_MUTANTS if is_function else []
-    tasks = [answer_task(source), answer_task(stub(source)), *(answer_task(a.source) for a in answers),
-             *map(output_task, outputs), *map(mutant_task, tried)]
-    results: list[dict] = [{}] * len(tasks)
-    for index, result in run_forked(tasks, jobs):
-        results[index] = result
-    again, untouched, *rest = results
-    of_answers, rest = rest[:len(answers)], rest[len(answers):]
-    of_outputs, of_mutants = rest[:len(outputs)], rest[len(outputs):]
+
+    texts = [source, stub(source), *(answer.source for answer in answers)]
+    runs = [*(Task(partial(_run_text, lesson, name, text, tests), patient) for text in texts),
+            *(Task(partial(_run_spoilt, lesson, name, mutant, tests), brisk) for mutant in outputs),
+            *(Task(partial(_run_mutant, lesson, mutant, tests), brisk) for mutant in tried)]
+    by_index = dict(run_forked(runs, jobs))
+    results = iter([by_index[index] for index in range(len(runs))])
     return {
-        "again": again,  # the reference once more: the control without which every mutant might seem killed
-        "stub": untouched,
-        "answers": [{"name": a.name, "right": a.right, "says": a.says, **r}
-                    for a, r in zip(answers, of_answers, strict=True)],
-        "outputs": [{"description": m.description, **r}
-                    for m, r in zip(outputs, of_outputs, strict=True)],
-        "mutants": [{"description": m.description, "declared": m.description in declared, **r}
-                    for m, r in zip(tried, of_mutants, strict=True)],
+        "again": next(results),  # the reference once more: the control without which every mutant might seem killed
+        "stub": next(results),
+        "answers": [{"name": a.name, "right": a.right, "says": a.says, **next(results)} for a in answers],
+        "outputs": [{"description": m.description, **next(results)} for m in outputs],
+        "mutants": [{"description": m.description, "declared": m.description in declared, **next(results)}
+                    for m in tried],
+        "mutants_found": len(every),
         "equivalents": [{"mutant": e.mutant, "why": e.why,
                          "matches": [m.description for m in every if e.matches(m.description)]}
                         for e in bank.equivalent(name)],
-        "mutants_found": len(every),
     }
+
+
+# These three run in a forked child: what they do to the namespace ends with it.
+
+def _run_text(lesson: Lesson, name: str, text: str, tests: list[CodeType]) -> dict:
+    try:
+        lesson.execute(text, name)
+    except BaseException as error:
+        return {"status": "error", "message": told(error), "where": trace(error), "tests": ["error"]}
+    return _verdict(lesson, tests)
+
+
+def _run_mutant(lesson: Lesson, mutant: Mutant, tests: list[CodeType]) -> dict:
+    lesson.execute_code(mutant.code)
+    return _verdict(lesson, tests, to_the_end=False)
+
+
+def _run_spoilt(lesson: Lesson, name: str, mutant: OutputMutant, tests: list[CodeType]) -> dict:
+    wrapped = wrap(lesson.namespace[name], mutant)
+    lesson.namespace[name] = wrapped.function
+    return {**_verdict(lesson, tests, to_the_end=False), "changed": wrapped.changed[0]}
 
 
 def _verdict(lesson: Lesson, tests: list[CodeType], *, to_the_end: bool = True) -> dict:

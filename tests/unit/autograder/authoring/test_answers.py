@@ -10,7 +10,7 @@ from rich.console import Console
 
 from autograder.authoring import answers
 from autograder.authoring.answer_report import render, report_answers
-from autograder.authoring.answer_worker import stub
+from autograder.authoring.answer_worker import stub, try_answers
 from autograder.authoring.answers import check_answers, judge
 from autograder.course import Course
 from autograder.errors import AuthorError, UsageError
@@ -66,14 +66,6 @@ def test_the_report_reads_well_at_eighty_columns(report):
     assert "…" not in text.split("survives")[0]
 
 
-def test_one_exercise_alone_and_progress():
-    seen = []
-    alone = check_answers(Course(TINY), ["1"], exercises=["centre"], progress=lambda *said: seen.append(said))
-    assert [one.name for one in alone.units[0].exercises] == ["centre"]
-    assert [(unit, one.name) for unit, one in seen] == [("01_tiny", "centre")]
-    assert alone.problems == []
-
-
 def edit(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -84,12 +76,15 @@ def test_what_cannot_be_tried_is_one_clear_error(tiny):
     with pytest.raises(UsageError, match="There is no unit '7'"):
         check_answers(tiny, ["7"])
     with pytest.raises(AuthorError, match="has no exercise 'nought'; it has: centre, last_of"):
-        check_answers(tiny, exercises=["nought"])
-    edit(tiny.source("01_tiny"), "seen_by_the_next_cell\n", "not_there\n")
-    with pytest.raises(AuthorError, match="01_tiny, cell 2: NameError: name 'not_there' is not defined"):
-        check_answers(tiny)
+        try_answers(tiny, "01_tiny", ["nought"], 1, send=print)
     tiny.bank("01_tiny").unlink()
     with pytest.raises(AuthorError, match=r"Unit 01_tiny has no answer bank: write tests/units/bank_01_tiny\.py"):
+        try_answers(tiny, "01_tiny", [], 1, send=print)
+
+
+def test_an_error_in_the_lesson_comes_through(tiny):
+    edit(tiny.source("01_tiny"), "seen_by_the_next_cell\n", "not_there\n")
+    with pytest.raises(AuthorError, match="01_tiny, cell 2: NameError: name 'not_there' is not defined"):
         check_answers(tiny)
 
 
@@ -113,7 +108,8 @@ def test_the_command_prints_the_report_and_fails_with_three(capsys):
         report_answers(Course(TINY), exercises=["last_of"])
     said = capsys.readouterr()
     assert caught.value.exit_code == 3
-    assert "9 to mend:" in said.out and "01_tiny last_of: 9 to mend" in said.err
+    assert "9 to mend:" in said.out and "centre" not in said.out
+    assert said.err == "01_tiny last_of: 9 to mend (N s)\n".replace("N", said.err.split("(")[1].split()[0])
 
 
 def test_the_stub_is_what_students_get():
