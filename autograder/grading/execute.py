@@ -19,6 +19,7 @@ from autograder.grading.limits import Limits
 from autograder.grading.messages import taken_out
 
 _MAX_RESTARTS = 6
+_SET_UP_SECONDS = 300.0
 
 
 @dataclass
@@ -88,7 +89,9 @@ class _Run:
             self.replay = [i for i in self.replay if cells.grade_id(self.done.notebook.cells[i]) != self.exercise]
 
     def _seconds(self) -> float:
-        return max(0.1, min(self.limits.after(self.timeouts), self.deadline - time.monotonic()))
+        # Until the first answer only the lesson runs: imports and the model may be slow on a busy machine.
+        limit = self.limits.after(self.timeouts) if self.exercise else max(self.limits.cell, _SET_UP_SECONDS)
+        return max(0.1, min(limit, self.deadline - time.monotonic()))
 
     async def _ready(self) -> bool:
         """Have a kernel that has run all that came before; False if there is no time or no point."""

@@ -17,6 +17,7 @@ ENDINGS = ("passed", "not right yet", "stopped with an error", "ended Python or 
            "nothing to grade")
 _ENDING = {"passed": "passed", "failed": "not right yet", "error": "stopped with an error"}
 _LONGEST = 240
+_VALUES = re.compile(r"(?<=\w) \([^`]*\)$", re.DOTALL)
 _WAITS = re.compile(r" \d+ written answers? waits? for a person\.$")
 
 
@@ -93,20 +94,28 @@ def summarize(out: Path, unit: str, rows: list[Row]) -> UnitSummary:
 
 def _exercise(name: str, points: float, students: dict[str, dict]) -> ExerciseSummary:
     counts: Counter[str] = Counter(dict.fromkeys(ENDINGS, 0))
-    said: dict[tuple[str, bool], list[str]] = {}
+    said: dict[str, list[tuple[str, dict]]] = {}
     for student, result in students.items():
         verdicts = [verdict for verdict in result["verdicts"] if verdict["exercise"] == name]
         counts[_ending(verdicts, bool(result["problem"]))] += 1
         for verdict in verdicts:
             if verdict["status"] != "passed" and verdict["answered"] and not result["problem"]:
-                text = verdict["message"]
-                text = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
-                names = said.setdefault((text, verdict["hidden"]), [])
-                if student not in names:
-                    names.append(student)
-    messages = [Message(text, tuple(names), hidden) for (text, hidden), names in said.items()]
+                said.setdefault(_misconception(verdict["message"]), []).append((student, verdict))
+    messages = [_message(found) for found in said.values()]
     messages.sort(key=lambda message: (-len(message.students), message.text))
     return ExerciseSummary(name, points, dict(counts), messages)
+
+
+def _misconception(message: str) -> str:
+    """A message without the values that came, which helpers.checks puts in brackets at its end."""
+    return _VALUES.sub("", message)
+
+
+def _message(found: list[tuple[str, dict]]) -> Message:
+    """One entry for all who met the same message; the values shown are those of the first."""
+    text = found[0][1]["message"]
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
+    return Message(text, tuple(dict.fromkeys(student for student, _ in found)), all(v["hidden"] for _, v in found))
 
 
 def _ending(verdicts: list[dict], problem: bool) -> str:

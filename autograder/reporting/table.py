@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +11,8 @@ from rich.text import Text
 from autograder.grading.rows import WORDS, number
 from autograder.reporting.summary import UnitSummary, share, what_happened
 
+_WIDE = 120  # columns from which a sentence fits beside a student
+_NOTHING_TO_SAY = re.compile(r"All \d+ tests passed\.")
 _WIDTH = 12  # characters of a full bar
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STYLES = {"passed": "green", "failed": "yellow", "error": "yellow", "timeout": "magenta", "memory": "magenta",
@@ -16,7 +20,11 @@ _STYLES = {"passed": "green", "failed": "yellow", "error": "yellow", "timeout": 
 
 
 def print_table(summary: UnitSummary, console: Console) -> None:
-    """Print everyone, best first, and a line on the whole class."""
+    """Print everyone, best first, and a line on the whole class.
+
+    What happened stands beside each student where there is room, else below the table.
+    """
+    wide = console.width >= _WIDE
     table = Table(title=f"{summary.title} ({summary.unit})", title_justify="left", title_style="bold", box=None,
                   padding=(0, 1), header_style="dim", collapse_padding=True)
     table.add_column("student", no_wrap=True, overflow="ellipsis", max_width=24)
@@ -24,17 +32,22 @@ def print_table(summary: UnitSummary, console: Console) -> None:
     table.add_column("", no_wrap=True)
     table.add_column("%", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column("what happened", ratio=1, min_width=20)
+    if wide:
+        table.add_column("what happened", ratio=1)
     plain = not (console.encoding or "").lower().startswith("utf")
     for row in summary.rows:
         style = _STYLES[row.status]
         part = share(row)
         # A cell's text comes from file names and students' own errors: never read it as rich's markup.
-        table.add_row(Text(row.student), Text(f"{number(row.score)}/{number(row.max_score)}"),
-                      Text(bar(part, plain), style=style), Text(percent(part)), Text(WORDS[row.status], style=style),
-                      Text(what_happened(row)))
+        cells = [Text(row.student), Text(f"{number(row.score)}/{number(row.max_score)}"),
+                 Text(bar(part, plain), style=style), Text(percent(part)), Text(WORDS[row.status], style=style)]
+        table.add_row(*cells, *([Text(what_happened(row))] if wide else []))
     console.print(table)
-    console.print(Text(headline(summary)))
+    if not wide:
+        for row in summary.rows:
+            if not _NOTHING_TO_SAY.fullmatch(what_happened(row)):
+                console.print(Text.assemble((row.student, "bold"), ": ", what_happened(row)))
+    console.print(Text(headline(summary), style="bold"))
 
 
 def headline(summary: UnitSummary) -> str:
