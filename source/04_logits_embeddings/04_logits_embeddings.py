@@ -92,13 +92,13 @@ def toy_llama(seed: int, vocab_size: int = 23):
     """Two layers, rotary positions, as the real model has them."""
     return toy_model(LlamaConfig(vocab_size=vocab_size, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
                                  num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
-                                 bos_token_id=0, eos_token_id=1, pad_token_id=0, tie_word_embeddings=False), seed)
+                                 bos_token_id=0, eos_token_id=1, tie_word_embeddings=False), seed)
 
 
 def toy_gpt2(seed: int, vocab_size: int = 23):
     """Two layers, and a learned vector for each absolute position, as GPT-2 has them."""
     return toy_model(GPT2Config(vocab_size=vocab_size, n_positions=64, n_embd=32, n_layer=2, n_head=4,
-                                bos_token_id=0, eos_token_id=1, pad_token_id=0, tie_word_embeddings=False), seed)
+                                bos_token_id=0, eos_token_id=1, tie_word_embeddings=False), seed)
 
 
 def toy_bert(seed: int, vocab_size: int = 23):
@@ -133,7 +133,7 @@ from helpers import runtime
 def play(draw, **controls):
     """Call `draw` with the values of its controls, and again whenever one of them is moved."""
     if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
+        ipywidgets.interact(lambda **values: draw(**values) if "" not in values.values() else None, **controls)
     else:
         draw(**{name: control.value for name, control in controls.items()})
 
@@ -155,14 +155,17 @@ fig, ax = plots.figure(size=(9.6, 2.5))
 stations = [("text", "§1", ""), ("ids", "§1", "(1, T)"), ("embeddings", "§2", "(1, T, d)"),
             ("30 blocks", "unit 05", "(1, T, d)"), ("lm_head", "§3", "(1, T, V)"), ("softmax", "§4–6", "(1, T, V)"),
             ("pick one", "§7–8", "(1, 1)")]
+boxes = []
 for place, (what, where, shape) in enumerate(stations):
     colour = plots.GREY if what == "30 blocks" else plots.BLUE
-    ax.text(place, 0, what, ha="center", va="center", color="white", weight="bold", fontsize=10,
-            bbox={"boxstyle": "round,pad=0.55", "facecolor": colour, "edgecolor": "none"})
-    ax.text(place, 0.62, where, ha="center", color=plots.GREY)
-    ax.text(place, -0.8, shape, ha="center", family="monospace", fontsize=10)
-for place in range(len(stations) - 1):
-    ax.annotate("", (place + 0.64, -0.42), (place + 0.36, -0.42), arrowprops={"arrowstyle": "->", "lw": 1.6})
+    text = ax.text(place, 0, what, ha="center", va="center", color="white", weight="bold", fontsize=10,
+                   bbox={"boxstyle": "round,pad=0.55", "facecolor": colour, "edgecolor": "none"})
+    boxes.append(text.get_bbox_patch())
+    ax.text(place, 0.62, where, ha="center", color=plots.INK)
+    ax.text(place, -0.85, shape, ha="center", family="monospace", fontsize=10)
+for place in range(len(boxes) - 1):
+    ax.annotate("", (place + 1, 0), (place, 0), arrowprops={"arrowstyle": "->", "lw": 1.6, "shrinkA": 2, "shrinkB": 2,
+                                                            "patchA": boxes[place], "patchB": boxes[place + 1]})
 ax.annotate("", (1, 1.0), (6, 1.0), arrowprops={"arrowstyle": "->", "lw": 1.6, "color": plots.ORANGE,
                                                 "connectionstyle": "arc3,rad=0.12"})
 ax.text(3.5, 1.75, "append it, and once more round", ha="center", color=plots.ORANGE)
@@ -305,13 +308,14 @@ check.close(cosine_similarity_matrix(arrows), angles, mistakes={
     "opposite vectors have cosine -1: keep the sign": angles.abs(),
     "opposite vectors have cosine -1: do not square": angles.square(),
     "that is the cosine distance, 1 - cosine": 1 - angles,
-    "you compared the columns: row i of `e` is vector i": lambda: F.normalize(arrows.T, dim=1) @ F.normalize(arrows, dim=0),
-    "you made the columns one unit long, not the rows": lambda: F.normalize(arrows, dim=0) @ F.normalize(arrows, dim=0).T,
+    "you compared the columns: row i of `e` is vector i": F.normalize(arrows.T) @ F.normalize(arrows.T).T,
+    "you made the columns one unit long, not the rows": F.normalize(arrows, dim=0) @ F.normalize(arrows, dim=0).T,
 })
 ### BEGIN HIDDEN TESTS
 cloud = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
 pairs = F.cosine_similarity(cloud[:, None], cloud[None], dim=-1)
-check.equal(check.beside(lambda f, x: (f(x), x)[1], cosine_similarity_matrix, cloud), cloud, hint="you changed `e` in place")
+kept = check.beside(lambda f, x: (f(x), x)[1], cosine_similarity_matrix, cloud)
+check.equal(kept, cloud, hint="you changed `e` in place")
 check.close(cosine_similarity_matrix(cloud), pairs, hint="wrong for six vectors of nine numbers")
 stretched = cloud * torch.tensor([0.1, 100.0, 1.0, 7.0, 0.5, 20.0])[:, None]
 check.close(cosine_similarity_matrix(stretched), pairs, hint="making a vector longer must not change its cosines")
@@ -319,8 +323,10 @@ holes = cloud.clone()
 holes[2] = 0
 want = pairs.clone()
 want[2], want[:, 2] = 0, 0
-check.close(cosine_similarity_matrix(holes), want, hint="a row of zeros has similarity 0 with every row: do not divide by 0")
-check.close(cosine_similarity_matrix(cloud[:1].double()), torch.ones(1, 1, dtype=torch.float64), hint="one row alone, in float64")
+check.close(cosine_similarity_matrix(holes), want,
+            hint="a row of zeros has similarity 0 with every row: do not divide by 0")
+check.close(cosine_similarity_matrix(cloud[:1].double()), torch.ones(1, 1, dtype=torch.float64),
+            hint="wrong for one row alone, in float64")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -330,18 +336,18 @@ print(words)
 print(cosine_similarity_matrix(embedding[word_ids]))
 
 # %% [markdown]
-# Twelve words make a picture. The groups are there before you know where to look, and nobody ever told the model that
-# Paris and Rome are cities.
+# Twelve words make a picture. Animals, cities and colours stand out as blocks, and nobody ever told the model that Paris
+# and Rome are cities. Look at the exceptions too: *horse* is as near to *truck* as to *dog*, and *car* keeps to itself.
 
 # %% tags=["demo"]
-words = "dog cat horse car truck bus Paris London Rome red blue green".split()
+words = ["dog", "cat", "horse", "car", "truck", "bus", "Paris", "London", "Rome", "red", "blue", "green"]
 word_ids = [tokenizer(" " + word, add_special_tokens=False).input_ids[0] for word in words]
 similarity = cosine_similarity_matrix(embedding[word_ids])
 fig, ax = plots.figure(size=(7.2, 5.6))
 plots.heatmap(ax, similarity, words, words, label="cosine similarity", numbers=False)
 plots.caption(fig, "Cosine similarity of twelve rows of the model's embedding table.",
-              "A matrix of 12 by 12 words. The diagonal is dark; four blocks of three along it stand out: animals, "
-              "vehicles, cities and colours, the colours most.")
+              "A matrix of 12 by 12 words with a dark diagonal. Dark blocks of three stand out along it for animals, "
+              "cities and colours. Of the vehicles only truck and bus are close, and truck is close to horse.")
 
 # %% [markdown]
 # ### One against all
@@ -398,9 +404,11 @@ check.equal(nearest_tokens(compass, 0, 3), [1, 4, 2], mistakes={
     "the least similar come first: sort the other way": [3, 5, 2],
     "the right tokens in the wrong order: the most similar comes first": [2, 4, 1],
 })
-check.equal(nearest_tokens(compass, 3, 5), [5, 2, 4, 1, 0], hint="wrong for a token all of whose similarities but one are negative")
+check.equal(nearest_tokens(compass, 3, 5), [5, 2, 4, 1, 0],
+            hint="wrong for a token all of whose similarities but one are negative")
 ### BEGIN HIDDEN TESTS
-check.equal(check.beside(lambda f, x: (f(x, 0, 2), x)[1], nearest_tokens, compass), compass, hint="you changed the table in place")
+kept = check.beside(lambda f, x: (f(x, 0, 2), x)[1], nearest_tokens, compass)
+check.equal(kept, compass, hint="you changed the table in place")
 twins = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [1.0, 1.0], [0.5, 0.0]])
 found = nearest_tokens(twins, 2, 2)
 check.equal(sorted(found) if isinstance(found, list) else found, [0, 4],
@@ -414,7 +422,8 @@ for word in (" sun", " king"):
     token = tokenizer(word, add_special_tokens=False).input_ids[0]
     exact = F.normalize(table.double(), dim=1)
     order = (exact @ exact[token]).argsort(descending=True).tolist()
-    check.equal(nearest_tokens(table, token, 6), [i for i in order[:7] if i != token][:6], hint=f"wrong for {word!r} in the real table")
+    check.equal(nearest_tokens(table, token, 6), [i for i in order[:7] if i != token][:6],
+                hint=f"wrong for {word!r} in the real table")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -452,10 +461,10 @@ plots.caption(fig, "Random pairs of tokens are far from perpendicular in this mo
               "of the peak, a line for dog and car to the left of it.")
 
 # %% [markdown]
-# Most pairs have a cosine near 0.45: the bulk of the table, rare tokens above all, shares one common direction, a cone
-# in which training has hardly spread them out (Gao et al. 2019 call it *representation degeneration*). So a cosine by
-# itself says little. **Compare cosines with cosines**: *dog* is nearer to *cat* than to *car*, and that is all the
-# number was ever good for.
+# Most pairs have a cosine near 0.45, rare tokens even more. At almost every step of training a rare token is one of the
+# thousands that did *not* come next, and the softmax pushes the rows of all of those the same way; so they end up in one
+# narrow cone (Gao et al. 2019 call it *representation degeneration*). A cosine by itself therefore says little.
+# **Compare cosines with cosines**: *dog* is nearer to *cat* than to *car*, and that is all the number is good for.
 
 # %% [markdown]
 # ## 3. A model of the next token
@@ -588,11 +597,13 @@ check.close(softmax(torch.tensor([1000.0, 0.0]), dim=0), torch.tensor([1.0, 0.0]
             hint="exp(1000) overflows to infinity: subtract the largest score before you exponentiate")
 ### BEGIN HIDDEN TESTS
 cube = 30 * torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
-check.equal(check.beside(lambda f, x: (f(x, 1), x)[1], softmax, cube), cube, hint="you changed `x` in place")
+kept = check.beside(lambda f, x: (f(x, 1), x)[1], softmax, cube)
+check.equal(kept, cube, hint="you changed `x` in place")
 for along in (0, 1, 2, -1, -2):
     check.close(softmax(cube, along), torch.softmax(cube, along), hint=f"wrong along dim={along} of three")
 apart = torch.tensor([[1e4, 1e4 + 1], [-1e4, -1e4 - 1], [0.0, 3.0]])
-check.close(softmax(apart, 1), torch.softmax(apart, 1), atol=2e-3, hint="each slice needs its own maximum, not the whole tensor's")
+check.close(softmax(apart, 1), torch.softmax(apart, 1), atol=2e-3,  # rounding at 10,000
+            hint="each slice needs its own maximum, not the whole tensor's")
 barred = torch.tensor([0.5, -math.inf, 0.5, -math.inf])
 check.close(softmax(barred, 0), torch.tensor([0.5, 0.0, 0.5, 0.0]), hint="a score of -inf has probability 0")
 check.close(softmax(cube.double(), 2), torch.softmax(cube.double(), 2), hint="float64 goes in, float64 comes out")
@@ -646,20 +657,24 @@ check.close(log_softmax(disguised, dim=1), known.log(), mistakes={
     "the base is e, not 2": known.log2(),
     "the base is e, not 10": known.log10(),
     "the sign is wrong: log-probabilities are negative": -known.log(),
-    "one constant for the whole table: each slice along `dim` has its own": disguised - disguised.flatten().logsumexp(0),
+    "one constant for the whole table: each slice along `dim` has its own": disguised - disguised.exp().sum().log(),
     "wrong axis: mind `dim`": torch.log_softmax(disguised, 0),
 })
 check.close(log_softmax(torch.tensor([0.0, 1000.0]), dim=0), torch.tensor([-1000.0, 0.0]), mistakes={
-    "the probability had become 0 before you took its logarithm: simplify log(exp(x) / sum) first": torch.tensor([-math.inf, 0.0]),
+    "the probability had become 0 before you took its logarithm: simplify log(exp(x) / sum) first":
+        torch.tensor([-math.inf, 0.0]),
 }, hint="exp(1000) overflows: subtract the largest score first")
 ### BEGIN HIDDEN TESTS
 block = 40 * torch.randn(3, 2, 4, generator=torch.Generator().manual_seed(1))
-check.equal(check.beside(lambda f, x: (f(x, 1), x)[1], log_softmax, block), block, hint="you changed `x` in place")
+kept = check.beside(lambda f, x: (f(x, 1), x)[1], log_softmax, block)
+check.equal(kept, block, hint="you changed `x` in place")
 scattered = torch.tensor([[1e4, 1e4 - 2000], [-1e4, -1e4 - 1], [0.0, 3.0]])
-check.close(log_softmax(scattered, 1), torch.log_softmax(scattered, 1), atol=2e-3, hint="each slice needs its own maximum, not the whole tensor's")
+check.close(log_softmax(scattered, 1), torch.log_softmax(scattered, 1), atol=2e-3,  # rounding at 10,000
+            hint="each slice needs its own maximum, not the whole tensor's")
 for along in (0, 1, 2, -1, -3):
     check.close(log_softmax(block, along), torch.log_softmax(block, along), hint=f"wrong along dim={along} of three")
-check.close(log_softmax(block.double(), 0), torch.log_softmax(block.double(), 0), hint="float64 goes in, float64 comes out")
+check.close(log_softmax(block.double(), 0), torch.log_softmax(block.double(), 0),
+            hint="float64 goes in, float64 comes out")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -748,34 +763,42 @@ def top_k_next(model, tokenizer, prompt: str, k: int) -> list[tuple[str, float]]
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_top_k_next", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+def best_of(scores, coder, k):
+    """The k likeliest tokens of one position's scores (V,), in double precision: strings, probabilities, ids."""
+    share, ids = torch.softmax(scores.double(), 0).topk(k)
+    return [coder.decode([i]) for i in ids.tolist()], share.tolist(), ids.tolist()
+
+
 capital = "The capital of France is"
 scores = model(**tokenizer(capital, return_tensors="pt")).logits[0]  # (T, V)
-share, best = torch.softmax(scores[-1].double(), 0).topk(5)
-share, best, names = share.tolist(), best.tolist(), [tokenizer.decode([i]) for i in best.tolist()]
-check.close(top_k_next(model, tokenizer, capital, 5), list(zip(names, share, strict=True)), rtol=1e-3, mistakes={
-    "the k probabilities sum to 1: take the softmax over the whole vocabulary before you pick": list(zip(names, [s / sum(share) for s in share], strict=True)),
-    "these are logits, not probabilities": list(zip(names, scores[-1, best].tolist(), strict=True)),
-    "these are log-probabilities": list(zip(names, [math.log(s) for s in share], strict=True)),
-    "the most likely token comes first": list(zip(names, share, strict=True))[::-1],
-    "that is what follows the first token of the prompt: take the last position": lambda: [
-        (tokenizer.decode([i]), v) for v, i in zip(*(x.tolist() for x in torch.softmax(scores[0], 0).topk(5)), strict=True)],
-    "keep the leading space: it is part of the token": list(zip([n.strip() for n in names], share, strict=True)),
-    "those are the tokenizer's inner names (Ġ for a space): decode the id": list(zip(tokenizer.convert_ids_to_tokens(best), share, strict=True)),
-    "ids came: decode each of them into a string": list(zip(best, share, strict=True)),
-    "pairs in the wrong order: (token, probability)": list(zip(share, names, strict=True)),
-    "each pair should be a tuple": [list(pair) for pair in zip(names, share, strict=True)],
-})
+names, share, best = best_of(scores[-1], tokenizer, 5)
+inner = tokenizer.convert_ids_to_tokens(best)
+pairs_of = lambda left, right: list(zip(left, right, strict=True))
+check.close(top_k_next(model, tokenizer, capital, 5), pairs_of(names, share), rtol=1e-3, mistakes={
+    "the k probabilities sum to 1: take the softmax over the whole vocabulary before you pick":
+        pairs_of(names, [s / sum(share) for s in share]),
+    "these are logits, not probabilities": pairs_of(names, scores[-1, best].tolist()),
+    "these are log-probabilities": pairs_of(names, [math.log(s) for s in share]),
+    "the most likely token comes first": pairs_of(names, share)[::-1],
+    "that is what follows the first token of the prompt: take the last position":
+        pairs_of(*best_of(scores[0], tokenizer, 5)[:2]),
+    "keep the leading space: it is part of the token": pairs_of([n.strip() for n in names], share),
+    "those are the tokenizer's inner names (Ġ for a space): decode the id": pairs_of(inner, share),
+    "ids came: decode each of them into a string": pairs_of(best, share),
+    "pairs in the wrong order: (token, probability)": pairs_of(share, names),
+    "each pair should be a tuple": [list(pair) for pair in pairs_of(names, share)],
+}, hint="not the most likely next tokens with their probabilities")
 ### BEGIN HIDDEN TESTS
 composer = "My favorite composer is"
-share, best = torch.softmax(model(**tokenizer(composer, return_tensors="pt")).logits[0, -1].double(), 0).topk(7)
-check.close(top_k_next(model, tokenizer, composer, 7), [(tokenizer.decode([i]), s) for s, i in zip(share.tolist(), best.tolist(), strict=True)],
-            rtol=1e-3, hint="wrong for another prompt and k=7")
+after = model(**tokenizer(composer, return_tensors="pt")).logits[0, -1]
+check.close(top_k_next(model, tokenizer, composer, 7), pairs_of(*best_of(after, tokenizer, 7)[:2]), rtol=1e-3,
+            hint="wrong for another prompt and k=7")
 # A tokenizer that puts <s> before every text, and a model with another vocabulary.
 small, speller = toy_llama(3, vocab_size=16), toy_tokenizer("a b c d e f g h i j k", "<s> $A")
-share, best = torch.softmax(small(torch.tensor([[1, 7, 5, 9]])).logits[0, -1].double(), 0).topk(16)  # <s> c a e
-check.close(top_k_next(small, speller, "c a e", 16), [(speller.decode([i]), s) for s, i in zip(share.tolist(), best.tolist(), strict=True)],
-            rtol=1e-3, hint="wrong for another model, whose tokenizer puts a special token before the text: keep it")
-check.close(top_k_next(small, speller, "c a e", 1), [(speller.decode(best[:1].tolist()), share[0].item())], rtol=1e-3, hint="wrong for k=1")
+after = small(torch.tensor([[1, 7, 5, 9]])).logits[0, -1]  # <s> c a e
+for k in (16, 1):
+    check.close(top_k_next(small, speller, "c a e", k), pairs_of(*best_of(after, speller, k)[:2]), rtol=1e-3,
+                hint="wrong for another model, whose tokenizer puts a special token before the text: keep it")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -896,7 +919,8 @@ check.close(cross_entropy(raw, torch.tensor([0, 2, 2])), torch.tensor(sum(nats) 
     "average the logarithms, do not take the logarithm of the average": torch.tensor(-math.log((0.5 + 0.1 + 0.6) / 3)),
     "the mean went over all V tokens: only the target of each row counts": torch.tensor(sum(nats) / 9),
     "that is the entropy of the guesses: the targets do not come into it": -(chances * chances.log()).sum(1).mean(),
-    "softmax along the wrong axis: it goes over the vocabulary, the last one": lambda: -torch.log_softmax(raw, 0)[[0, 1, 2], [0, 2, 2]].mean(),
+    "softmax along the wrong axis: it goes over the vocabulary, the last one":
+        -torch.log_softmax(raw, 0)[[0, 1, 2], [0, 2, 2]].mean(),
 })
 check.close(cross_entropy(raw, torch.tensor([0, -100, 2])), torch.tensor((nats[0] + nats[2]) / 2), mistakes={
     "divide by the number of targets that were kept, not by all of them": torch.tensor((nats[0] + nats[2]) / 3),
@@ -906,12 +930,13 @@ check.close(cross_entropy(raw, torch.tensor([0, -100, 2])), torch.tensor((nats[0
 generator = torch.Generator().manual_seed(0)
 wide, aims = 5 * torch.randn(2, 4, 7, generator=generator), torch.randint(0, 7, (2, 4), generator=generator)
 aims[0, 1], aims[1, 3], aims[1, 2] = -100, -100, 3
-check.close(cross_entropy(wide, aims), F.cross_entropy(wide.flatten(0, 1), aims.flatten()), hint="wrong for logits (B, T, V) and targets (B, T)")
-real = aims.where(aims >= 0, 3)
+long, real = wide.flatten(0, 1), aims.where(aims >= 0, 3)
+check.close(cross_entropy(wide, aims), F.cross_entropy(long, aims.flatten()),
+            hint="wrong for logits (B, T, V) and targets (B, T)")
 for ignored in (3, real[0, 0].item(), 0):
-    check.close(cross_entropy(wide, real, ignored), F.cross_entropy(wide.flatten(0, 1), real.flatten(), ignore_index=ignored),
+    check.close(cross_entropy(wide, real, ignored), F.cross_entropy(long, real.flatten(), ignore_index=ignored),
                 hint=f"ignore_index={ignored}: `ignore_index` is an argument, and may be a real token's id")
-check.close(cross_entropy(wide.double(), real, ignore_index=-1), F.cross_entropy(wide.double().flatten(0, 1), real.flatten()),
+check.close(cross_entropy(wide.double(), real, ignore_index=-1), F.cross_entropy(long.double(), real.flatten()),
             hint="wrong in float64, or where nothing is ignored")
 steep = torch.tensor([[1e4, 0.0, -1e4], [-1e4, 1e4, 0.0]])
 check.close(cross_entropy(steep, torch.tensor([1, 1])), torch.tensor(5000.0),
@@ -986,7 +1011,7 @@ def perplexity(model, input_ids: Tensor) -> float:
 
 # %% nbgrader={"grade": true, "grade_id": "test_perplexity", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 even = toy_gpt2(0, vocab_size=23)
-even.lm_head.weight.zero_()  # now every token is as likely as any other
+even.lm_head.weight.data.zero_()  # now every token is as likely as any other
 check.close(perplexity(even, torch.tensor([[3, 1, 4, 1, 5]])), 23.0, rtol=1e-4, mistakes={
     "that is the cross-entropy: perplexity is its exponential": math.log(23),
     "2 ** nats: take exp, or measure in bits": 2 ** math.log(23),
@@ -995,19 +1020,21 @@ check.close(perplexity(even, torch.tensor([[3, 1, 4, 1, 5]])), 23.0, rtol=1e-4, 
 }, hint="a model that knows nothing has perplexity V")
 toy, page = toy_gpt2(1), torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [7, 7, 7, 7, 7]])
 guesses = toy(page).logits.double()
-check.close(perplexity(toy, page), F.cross_entropy(guesses[:, :-1].flatten(0, 1), page[:, 1:].flatten()).exp().item(), rtol=1e-4, mistakes={
-    "each position was judged by its own token: position t is about token t + 1": F.cross_entropy(guesses.flatten(0, 1), page.flatten()).exp().item(),
-    "shifted the wrong way: position t is about token t + 1, not t - 1": F.cross_entropy(guesses[:, 1:].flatten(0, 1), page[:, :-1].flatten()).exp().item(),
-    "the mean of the rows' perplexities is not the perplexity: one mean over all tokens, then exp": sum(
-        F.cross_entropy(g[:-1], row[1:]).exp().item() for g, row in zip(guesses, page, strict=True)) / 3,
-    "only the first row was used": F.cross_entropy(guesses[0, :-1], page[0, 1:]).exp().item(),
+judged = lambda scores, ids: F.cross_entropy(scores.flatten(0, 1), ids.flatten()).exp().item()
+check.close(perplexity(toy, page), judged(guesses[:, :-1], page[:, 1:]), rtol=1e-4, mistakes={
+    "each position was judged by its own token: position t is about token t + 1": judged(guesses, page),
+    "shifted the wrong way: position t is about token t + 1, not t - 1": judged(guesses[:, 1:], page[:, :-1]),
+    "the mean of the rows' perplexities is not the perplexity: one mean over all tokens, then exp":
+        sum(judged(guesses[b:b + 1, :-1], page[b:b + 1, 1:]) for b in range(3)) / 3,
+    "only the first row was used": judged(guesses[:1, :-1], page[:1, 1:]),
 }, hint="wrong for a batch of three rows")
 ### BEGIN HIDDEN TESTS
 pair = torch.tensor([[5, 8]])
 check.close(perplexity(toy, pair), 1 / torch.softmax(toy(pair).logits[0, 0].double(), 0)[8].item(), rtol=1e-4,
             hint="wrong for the shortest text, of two tokens, one of which is predicted")
 seine = tokenizer("The capital of France is Paris. It lies on the river Seine.", return_tensors="pt").input_ids
-check.close(perplexity(model, seine), model(seine, labels=seine).loss.exp().item(), rtol=1e-3, hint="wrong for the real model")
+check.close(perplexity(model, seine), model(seine, labels=seine).loss.exp().item(), rtol=1e-3,
+            hint="wrong for the real model")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -1103,10 +1130,16 @@ def generate_greedy(model, input_ids: Tensor, attention_mask: Tensor, max_new_to
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_generate_greedy", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+def by_transformers(writer, ids, mask, steps):
+    """What the library's own `generate` makes of the prompts."""
+    return writer.generate(ids, attention_mask=mask, max_new_tokens=steps, do_sample=False, eos_token_id=None,
+                           pad_token_id=0)
+
+
 def continued(writer, prompts: list[list[int]], steps: int) -> list[list[int]]:
-    """What transformers' own `generate` appends to each prompt, one at a time and so without any padding."""
-    return [writer.generate(torch.tensor([row]), attention_mask=torch.ones(1, len(row), dtype=torch.long), do_sample=False,
-                            max_new_tokens=steps, eos_token_id=None, pad_token_id=0)[0, len(row):].tolist() for row in prompts]
+    """What `generate` appends to each prompt, one at a time and so without any padding."""
+    rows = [torch.tensor([row]) for row in prompts]
+    return [by_transformers(writer, row, torch.ones_like(row), steps)[0, row.shape[1]:].tolist() for row in rows]
 
 
 def left_padded(prompts: list[list[int]], pad: int) -> tuple[Tensor, Tensor]:
@@ -1144,8 +1177,8 @@ for seed in (1, 2):
         ids, mask = left_padded(crowd, pad=30)
         want = torch.cat([ids, torch.tensor(continued(writer, crowd, 9))], 1)
         check.equal(generate_greedy(writer, ids, mask, 9), want, hint="wrong for four prompts of different lengths")
-        together = writer.generate(ids, attention_mask=mask, max_new_tokens=9, do_sample=False, eos_token_id=None, pad_token_id=30)
-        check.equal(generate_greedy(writer, ids, mask, 9), together, hint="not what `generate` of transformers gives for the batch")
+        check.equal(generate_greedy(writer, ids, mask, 9), by_transformers(writer, ids, mask, 9),
+                    hint="not what `generate` of transformers gives for the batch")
         check.equal(generate_greedy(writer, ids, mask, 0), ids, hint="max_new_tokens=0 gives the prompts back")
 # The padding id is a real token of a prompt; and some token that a model writes is declared its end of text.
 real_zero = [[0, 5, 0, 0, 6], [7, 0]]
@@ -1155,10 +1188,11 @@ for writer in (rotary, absolute):
     writer.config.eos_token_id = writer.generation_config.eos_token_id = want[0, -4].item()
     check.equal(generate_greedy(writer, ids, mask, 5), want,
                 hint="the mask says what is padding, not the padding id; and an end-of-text token stops nothing here")
-check.equal(check.beside(lambda f, m, x, y: (f(m, x, y, 2), x, y)[1:], generate_greedy, rotary, ids, mask), (ids, mask),
-            hint="you changed the arguments in place")
-cities = tokenizer(["The capital of France is", "The cat sat on"], padding=True, padding_side="left", return_tensors="pt")
-want = model.generate(**cities, max_new_tokens=4, do_sample=False, eos_token_id=None, pad_token_id=tokenizer.pad_token_id)
+kept = check.beside(lambda f, m, x, y: (f(m, x, y, 2), x, y)[1:], generate_greedy, rotary, ids, mask)
+check.equal(kept, (ids, mask), hint="you changed the arguments in place")
+cities = tokenizer(["The capital of France is", "The cat sat on"], padding=True, padding_side="left",
+                   return_tensors="pt")
+want = by_transformers(model, cities.input_ids, cities.attention_mask, 4)
 check.equal(generate_greedy(model, cities.input_ids, cities.attention_mask, 4), want, hint="wrong on the real model")
 ### END HIDDEN TESTS
 
@@ -1175,8 +1209,8 @@ for start in ("The cat sat on the", "My favorite composer is", tokenizer.bos_tok
 
 # %% [markdown]
 # The cat comes round to the cat's back, and the digits go round for ever. **Repetition** is the well-known ailment of
-# greedy decoding: every phrase that has occurred makes itself more likely, and nothing ever shakes the loop off its
-# track (Holtzman et al. 2020, §1 and §4). Section 8 has the cure.
+# greedy decoding (Holtzman et al. 2020): every sentence that has occurred makes itself more likely, the more often the
+# more so (Xu et al. 2022), and nothing ever shakes the loop off its track. Section 8 has the cure.
 #
 # `model.generate` does the same and more: it keeps the keys and values of earlier tokens instead of computing them anew
 # (unit 05), and it stops at the end-of-text token.
@@ -1256,7 +1290,7 @@ def show_knobs(prompt: str, temperature: float, top_k: float, top_p: float) -> N
 
 
 play(show_knobs, prompt=textbox("My favorite composer is", "prompt"), temperature=slider(0.7, 0.1, 3, 0.1, "temperature"),
-     top_k=slider(50, 1, 200, 1, "top-k"), top_p=slider(0.3, 0.05, 1, 0.05, "top-p"))
+     top_k=slider(50, 1, 200, 1, "top-k"), top_p=slider(0.6, 0.05, 1, 0.05, "top-p"))
 
 # %% [markdown]
 # ### Exercise: `sample_next` (6 points, 35 minutes)
@@ -1285,7 +1319,8 @@ play(show_knobs, prompt=textbox("My favorite composer is", "prompt"), temperatur
 # draws a <em>rank</em> for each row, (B, 1). <code>order.gather(-1, rank)</code> makes it a token id again.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "sample_next", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def sample_next(logits: Tensor, temperature: float, top_k: int | None, top_p: float, generator: torch.Generator) -> Tensor:
+def sample_next(logits: Tensor, temperature: float, top_k: int | None, top_p: float,
+                generator: torch.Generator) -> Tensor:
     """Draw one token for each row: temperature, then top-k, then top-p (Holtzman et al. 2020).
 
     logits: (B, V). Returns ids (B,), int64. temperature 0 is greedy; top_k None and top_p 1.0 keep every token.
@@ -1320,59 +1355,78 @@ def only(p, kept):
 
 fair = torch.tensor([0.05, 0.40, 0.10, 0.25, 0.20])
 lopsided = fair.log() + 3  # the constant must not matter
+shares = lambda temperature, top_k, top_p, seed: check.beside(
+    frequencies, sample_next, lopsided, temperature, top_k, top_p, seed)
+within = {"rtol": 0.0, "atol": 0.04}  # five standard deviations of a frequency among 4000
+
 check.equal(sample_next(torch.stack([lopsided, -lopsided]), 0, None, 1.0, torch.Generator()), torch.tensor([1, 0]),
             hint="temperature 0 gives the most likely token of each row, as ids of shape (B,)")
-check.shape(sample_next(lopsided.repeat(3, 1), 1.0, None, 1.0, torch.Generator()), (3,), hint="one id for each row")
-bounds = {"rtol": 0.0, "atol": 0.04}  # five standard deviations of a frequency among 4000
-check.close(check.beside(frequencies, sample_next, lopsided, 1.0, None, 1.0, 0), fair, **bounds, mistakes={
+check.shape(sample_next(lopsided.repeat(3, 1), 1.0, None, 1.0, torch.Generator()), (3,),
+            hint="one id for each row: shape (B,)")
+check.close(shares(1.0, None, 1.0, 0), fair, **within, mistakes={
     "the most likely token came every time: draw at random": only(fair, [1]),
     "all tokens came equally often: draw in proportion to their probabilities": torch.full((5,), 0.2),
-    "the right frequencies at the wrong tokens: after sorting, a rank is not a token id": fair.sort(descending=True).values,
+    "the right frequencies at the wrong tokens: after sorting, a rank is not a token id":
+        fair.sort(descending=True).values,
 }, hint="with temperature 1, top_k None and top_p 1.0 each token comes as often as its probability says")
-check.close(check.beside(frequencies, sample_next, lopsided, 0.5, None, 1.0, 1), only(fair**2, range(5)), **bounds, mistakes={
+check.close(shares(0.5, None, 1.0, 1), only(fair**2, range(5)), **within, mistakes={
     "a low temperature flattened the distribution: divide the logits by it, do not multiply": only(fair**0.5, range(5)),
     "temperature had no effect: it divides the logits, before the softmax": fair,
 }, hint="wrong frequencies at temperature 0.5")
-check.close(check.beside(frequencies, sample_next, lopsided, 1.0, 2, 1.0, 2), only(fair, [1, 3]), **bounds, mistakes={
+check.close(shares(1.0, 2, 1.0, 2), only(fair, [1, 3]), **within, mistakes={
     "top_k had no effect": fair,
     "top_k=2 must keep two tokens, and it kept one": only(fair, [1]),
     "top_k=2 must keep two tokens, and it kept three": only(fair, [1, 3, 4]),
     "you kept the least likely tokens": only(fair, [0, 2]),
     "you kept the first k ids: the k most likely tokens are wanted": only(fair, [0, 1]),
 }, hint="wrong frequencies with top_k=2")
-check.close(check.beside(frequencies, sample_next, lopsided, 1.0, None, 0.6, 3), only(fair, [1, 3]), **bounds, mistakes={
+check.close(shares(1.0, None, 0.6, 3), only(fair, [1, 3]), **within, mistakes={
     "top_p had no effect": fair,
     "the token that carries the sum across top_p belongs in the nucleus": only(fair, [1]),
     "the nucleus is one token too large: stop once the sum has reached top_p": only(fair, [1, 3, 4]),
     "you kept the least likely tokens: the nucleus starts from the most likely": only(fair, [0, 2, 4]),
 }, hint="wrong frequencies with top_p=0.6")
 ### BEGIN HIDDEN TESTS
-check.close(check.beside(frequencies, sample_next, lopsided, 2.0, None, 1.0, 4), only(fair**0.5, range(5)), **bounds, hint="wrong frequencies at temperature 2")
-check.close(check.beside(frequencies, sample_next, lopsided, 0.5, None, 0.7, 5), only(fair**2, [1, 3]), **bounds, mistakes={
+check.close(shares(2.0, None, 1.0, 4), only(fair**0.5, range(5)), **within, hint="wrong frequencies at temperature 2")
+check.close(shares(0.5, None, 0.7, 5), only(fair**2, [1, 3]), **within, mistakes={
     "temperature comes before top-p: it changes the nucleus": only(fair**2, [1, 3, 4]),
 }, hint="wrong frequencies with temperature 0.5 and top_p 0.7")
-check.close(check.beside(frequencies, sample_next, lopsided, 1.0, 3, 0.72, 6), only(fair, [1, 3]), **bounds, mistakes={
+check.close(shares(1.0, 3, 0.72, 6), only(fair, [1, 3]), **within, mistakes={
     "top-p must look at the probabilities after top-k, which sum to 1 again": only(fair, [1, 3, 4]),
 }, hint="wrong frequencies with top_k=3 and top_p=0.72")
-check.close(check.beside(frequencies, sample_next, lopsided, 2.0, 4, 0.8, 7), only(fair**0.5, [1, 3, 4]), **bounds, hint="wrong frequencies with all three knobs")
-for knobs, kept in {(1.0, 4, 1.0): [1, 2, 3, 4], (1.0, None, 0.9): [1, 2, 3, 4], (3.0, None, 0.55): [1, 3, 4], (1.0, 1, 1.0): [1],
-                    (1.0, None, 0.01): [1], (1.0, 5, 1.0): [0, 1, 2, 3, 4], (1.0, 99, 1.0): [0, 1, 2, 3, 4], (0.01, None, 1.0): [1]}.items():
-    seen = check.beside(frequencies, sample_next, lopsided, *knobs, 8)
+check.close(shares(2.0, 4, 0.8, 7), only(fair**0.5, [1, 3, 4]), **within,
+            hint="wrong frequencies with all three knobs")
+# Exactly which tokens can come: never one that is cut off, and each of the others now and then.
+supports = [((1.0, 4, 1.0), [1, 2, 3, 4]), ((1.0, None, 0.9), [1, 2, 3, 4]), ((3.0, None, 0.55), [1, 3, 4]),
+            ((1.0, 1, 1.0), [1]), ((1.0, None, 0.01), [1]), ((0.01, None, 1.0), [1]),
+            ((1.0, 5, 1.0), [0, 1, 2, 3, 4]), ((1.0, 99, 1.0), [0, 1, 2, 3, 4])]
+for knobs, allowed in supports:
+    seen = shares(*knobs, 8)
     check.shape(seen, (5,))
-    check.equal(seen.nonzero().flatten().tolist(), kept, hint="a token came that is cut off, or one that is not never came")
+    check.equal(seen.nonzero().flatten().tolist(), allowed,
+                hint="a token came that is cut off, or one that is not never came")
 barred = torch.tensor([-math.inf, 0.0, 0.0, -math.inf])
-check.close(check.beside(frequencies, sample_next, barred, 1.0, 3, 0.95, 9), torch.tensor([0.0, 0.5, 0.5, 0.0]), **bounds, hint="a logit of -inf is never drawn")
+check.close(check.beside(frequencies, sample_next, barred, 1.0, 3, 0.95, 9), torch.tensor([0.0, 0.5, 0.5, 0.0]),
+            **within, hint="a logit of -inf is never drawn")
+# Rows differ, and each has its own nucleus.
 mixed = torch.tensor([[0.0, 9.0, 0.0, 0.0], [0.0, 0.1, 0.2, 0.3], [8.0, 0.0, 0.0, 7.9], [0.0, 0.0, 9.0, 0.0]])
-rows_seen = check.beside(lambda f, x: f(x.repeat(500, 1), 1.0, None, 0.9, torch.Generator().manual_seed(0)).view(500, 4), sample_next, mixed)
-check.shape(rows_seen, (500, 4))
-check.equal([sorted(set(column)) for column in rows_seen.T.tolist()], [[1], [0, 1, 2, 3], [0, 3], [2]], hint="each row has its own nucleus")
-twice = check.beside(lambda f, x, s: [f(x, 1.0, None, 1.0, g) for g in [torch.Generator().manual_seed(s)] * 2], sample_next, torch.zeros(200, 50), 3)
-again = check.beside(lambda f, x, s: f(x, 1.0, None, 1.0, torch.Generator().manual_seed(s)), sample_next, torch.zeros(200, 50), 3)
-other = check.beside(lambda f, x, s: f(x, 1.0, None, 1.0, torch.Generator().manual_seed(s)), sample_next, torch.zeros(200, 50), 4)
-check.equal(again, twice[0], hint="the same seed gave other tokens: take all randomness from `generator`")
-for draw in (twice[1], other):
-    check.that(not torch.equal(draw, again), "the same tokens came again: draw from `generator` as it is, without seeding it")
-check.equal(check.beside(lambda f, x: (f(x, 0.5, 2, 0.5, torch.Generator()), x)[1], sample_next, mixed), mixed, hint="you changed `logits` in place")
+drawn = check.beside(lambda f, x: f(x.repeat(500, 1), 1.0, None, 0.9, torch.Generator().manual_seed(0)),
+                     sample_next, mixed)
+check.shape(drawn, (2000,))
+check.equal([sorted(set(drawn[row::4].tolist())) for row in range(4)], [[1], [0, 1, 2, 3], [0, 3], [2]],
+            hint="each row has its own nucleus")
+# The generator decides, and moves on.
+flat = torch.zeros(200, 50)
+draws = lambda seed, times: check.beside(
+    lambda f, x, s, n: [f(x, 1.0, None, 1.0, g) for g in [torch.Generator().manual_seed(s)] * n],
+    sample_next, flat, seed, times)
+first, second = draws(3, 2)
+check.equal(draws(3, 1)[0], first, hint="the same seed gave other tokens: take all randomness from `generator`")
+for other in (second, draws(4, 1)[0]):
+    check.that(not torch.equal(other, first),
+               "the same tokens came again: draw from `generator` as it is, without seeding it")
+kept = check.beside(lambda f, x: (f(x, 0.5, 2, 0.5, torch.Generator()), x)[1], sample_next, mixed)
+check.equal(kept, mixed, hint="you changed `logits` in place")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1414,7 +1468,9 @@ blank = masked_tokenizer("Life is like a [MASK] of chocolates.", return_tensors=
 print("ids   ", blank.input_ids[0].tolist())
 print("tokens", masked_tokenizer.convert_ids_to_tokens(blank.input_ids[0]))
 print("mask  ", blank.attention_mask[0].tolist(), "(attention: all of these are real)")
-print("logits", tuple(masked_lm(**blank).logits.shape), " id of [MASK]:", masked_tokenizer.mask_token_id)
+guesses = masked_lm(**blank).logits
+at_mask = guesses[0, 5]  # [MASK], id 103, is token 5 here: count them above
+print("logits", tuple(guesses.shape), " at the mask", tuple(at_mask.shape), f"from {at_mask.min():.1f} to {at_mask.max():.1f}")
 
 # %% [markdown]
 # Two things are called "mask" here. The *attention mask* says which tokens are padding; `[MASK]` is a token of the
@@ -1468,30 +1524,32 @@ def fillings(lm, coder, text, place, k):
 
 
 gump = "Life is like a [MASK] of chocolates."
-want = fillings(masked_lm, masked_tokenizer, gump, 5, 5)  # [CLS] life is like a [MASK] ...
+at = lambda place: fillings(masked_lm, masked_tokenizer, gump, place, 5)
+want = at(5)  # [CLS] life is like a [MASK] ...
 check.close(fill_mask(masked_lm, masked_tokenizer, gump, 5), want, rtol=1e-3, mistakes={
-    "you read the last position, as for a causal model: read the mask's": fillings(masked_lm, masked_tokenizer, gump, -1, 5),
-    "one position too early: the tokenizer puts a token of its own before the text": fillings(masked_lm, masked_tokenizer, gump, 4, 5),
-    "one position too early or too late: the logits at the mask are about the mask": fillings(masked_lm, masked_tokenizer, gump, 6, 5),
-    "you read position 0, which is the special token before the text": fillings(masked_lm, masked_tokenizer, gump, 0, 5),
-    "the k probabilities sum to 1: softmax over the whole vocabulary before you pick": [(t, p / sum(s for _, s in want)) for t, p in want],
-    "these are log-probabilities": [(t, math.log(p)) for t, p in want],
+    "you read the last position, as for a causal model: read the mask's": at(-1),
+    "one position too early: the tokenizer puts a token of its own before the text": at(4),
+    "one position too late: the logits at the mask are about the mask itself": at(6),
+    "you read position 0, which is the special token before the text": at(0),
+    "the k probabilities sum to 1: softmax over the whole vocabulary before you pick":
+        [(token, p / sum(q for _, q in want)) for token, p in want],
+    "these are log-probabilities": [(token, math.log(p)) for token, p in want],
     "the most likely comes first": want[::-1],
     "each pair should be a tuple": [list(pair) for pair in want],
-    "pairs in the wrong order: (token, probability)": [(p, t) for t, p in want],
+    "pairs in the wrong order: (token, probability)": [(p, token) for token, p in want],
 }, hint="wrong tokens or probabilities at the position of [MASK]")
 ### BEGIN HIDDEN TESTS
 for text, place in (("[MASK] is the capital of France.", 1), ("The river flows into the [MASK]", 6)):
-    check.close(fill_mask(masked_lm, masked_tokenizer, text, 3), fillings(masked_lm, masked_tokenizer, text, place, 3), rtol=1e-3,
+    check.close(fill_mask(masked_lm, masked_tokenizer, text, 3),
+                fillings(masked_lm, masked_tokenizer, text, place, 3), rtol=1e-3,
                 hint="wrong where the mask is the first word or the last: find it among the ids")
 # Another vocabulary, another name for the mask, other tokens around the text.
 little, coder = toy_bert(5, vocab_size=16), toy_tokenizer("a b c d e f g h i j k", "<s> <s> $A </s>")
-for text, place in (("a b <mask> c", 4), ("<mask>", 2), ("d d d d <mask>", 6)):
-    check.close(fill_mask(little, coder, text, 16), fillings(little, coder, text, place, 16), rtol=1e-3,
-                hint="wrong for another model: take the mask's id from `tokenizer.mask_token_id` and its position from the ids")
-check.close(fill_mask(little, coder, "a b <mask> c", 1), fillings(little, coder, "a b <mask> c", 4, 1), rtol=1e-3, hint="wrong for k=1")
-check.raises(ValueError, fill_mask, little, coder, "a b c", 2, hint="a text without a mask")
-check.raises(ValueError, fill_mask, little, coder, "a <mask> b <mask>", 2, hint="a text with two masks")
+for text, place, k in (("a b <mask> c", 4, 16), ("<mask>", 2, 16), ("d d d d <mask>", 6, 16), ("a b <mask> c", 4, 1)):
+    check.close(fill_mask(little, coder, text, k), fillings(little, coder, text, place, k), rtol=1e-3,
+                hint="wrong for another model: take the mask's id from `tokenizer.mask_token_id`, find it in the ids")
+for text, what in (("a b c", "without a mask"), ("a <mask> b <mask>", "with two masks")):
+    check.raises(ValueError, fill_mask, little, coder, text, 2, hint=f"a text {what}")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -1681,6 +1739,8 @@ print("3. the same ids:", tokenizer.batch_decode(yours, skip_special_tokens=True
 #   learners. OpenAI.
 # - G. Salton, A. Wong, C. S. Yang (1975). A vector space model for automatic indexing. *Commun. ACM* 18 (11).
 # - C. E. Shannon (1951). Prediction and entropy of printed English. *Bell Syst. Tech. J.* 30.
+# - J. Xu, X. Liu, J. Yan, D. Cai, H. Li, J. Li (2022). Learning to break the loop: analyzing and mitigating repetitions
+#   for neural text generation. *NeurIPS*.
 #
 # **Next**: 05, attention and rotary positions: the grey box of the road, and why the distances that padding could not
 # change are all that our model feels.

@@ -220,10 +220,9 @@ def shifts_in_place(x, dim):
     return x.exp() / x.exp().sum(dim, keepdim=True)
 
 
-@wrong("softmax", says="-inf")
-def clips_the_scores(x, dim):
-    shifted = (x - x.amax(dim, keepdim=True)).clamp(min=-10)
-    weights = shifted.exp() * (shifted > -10) + (shifted <= -10) * (x - x.amax(dim, keepdim=True)).nan_to_num(neginf=0).exp()
+@wrong("softmax", says="overflows")
+def subtracts_the_mean(x, dim):
+    weights = (x - x.mean(dim, keepdim=True)).exp()
     return weights / weights.sum(dim, keepdim=True)
 
 
@@ -283,9 +282,9 @@ def one_maximum_for_the_tensor(x, dim):
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
 
-@wrong("log_softmax", says="before you took its logarithm")
+@wrong("log_softmax", says="wrong")
 def a_little_added(x, dim):
-    return (torch.softmax(x, dim) + 1e-45).log().nan_to_num(neginf=-math.inf).where(torch.softmax(x, dim) > 0, torch.tensor(-math.inf))
+    return (torch.softmax(x, dim) + 1e-9).log()
 
 
 @right("log_softmax")
@@ -376,7 +375,8 @@ def from_logarithms(model, tokenizer, prompt, k):
     out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
     logp = out.logits[:, -1].log_softmax(-1)
     best = torch.topk(logp, k)
-    return [(tokenizer.batch_decode([[i]])[0], math.exp(v)) for v, i in zip(best.values[0].tolist(), best.indices[0].tolist())]
+    strings = tokenizer.batch_decode(best.indices[0][:, None])
+    return [(string, math.exp(v)) for v, string in zip(best.values[0].tolist(), strings)]
 
 
 equivalent("top_k_next", "ids.tolist() -> ids", why="decode takes an id that is a tensor of no axes as well")
@@ -386,7 +386,8 @@ equivalent("top_k_next", "ids.tolist() -> ids", why="decode takes an id that is 
 
 @wrong("cross_entropy", says="that is the sum")
 def sum_for_mean(logits, targets, ignore_index=-100):
-    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index, reduction="sum")
+    rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
+    return F.cross_entropy(rows, aims, ignore_index=ignore_index, reduction="sum")
 
 
 @wrong("cross_entropy", says="sign")
@@ -396,7 +397,8 @@ def forgets_the_minus(logits, targets, ignore_index=-100):
 
 @wrong("cross_entropy", says="bits")
 def in_bits(logits, targets, ignore_index=-100):
-    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index) / math.log(2)
+    rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
+    return F.cross_entropy(rows, aims, ignore_index=ignore_index) / math.log(2)
 
 
 @wrong("cross_entropy", says="log_softmax first")
@@ -413,8 +415,8 @@ def mean_probability(logits, targets, ignore_index=-100):
 
 @wrong("cross_entropy", says="number of targets that were kept")
 def divides_by_all(logits, targets, ignore_index=-100):
-    flat = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index, reduction="none")
-    return flat.mean()
+    rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
+    return F.cross_entropy(rows, aims, ignore_index=ignore_index, reduction="none").mean()
 
 
 @wrong("cross_entropy", says="used as an index")
@@ -521,7 +523,8 @@ def from_the_loss_of_transformers(model, input_ids):
 @right("perplexity")
 def product_of_factors(model, input_ids):
     p = model(input_ids).logits.double().softmax(-1)
-    factors = [p[b, t, input_ids[b, t + 1]].item() for b in range(input_ids.shape[0]) for t in range(input_ids.shape[1] - 1)]
+    rows, last = range(input_ids.shape[0]), input_ids.shape[1] - 1
+    factors = [p[b, t, input_ids[b, t + 1]].item() for b in rows for t in range(last)]
     return math.prod(factors) ** (-1 / len(factors))
 
 
@@ -582,8 +585,7 @@ def positions_count_columns(model, input_ids, attention_mask, max_new_tokens):
 
 @wrong("generate_greedy", says="not the padding id")
 def mask_guessed_from_the_ids(model, input_ids, attention_mask, max_new_tokens):
-    pad, ids = model.config.pad_token_id, input_ids
-    pad = 30 if (input_ids == 30).any() else pad
+    ids, pad = input_ids, 30 if (input_ids == 30).any() else 0
     mask = (ids != pad).long()
     for _ in range(max_new_tokens):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -659,7 +661,8 @@ def room_made_beforehand(model, input_ids, attention_mask, max_new_tokens):
     for end in range(start, start + max_new_tokens):
         real = mask[:, :end]
         positions = torch.maximum(torch.cumsum(real, 1) - 1, torch.tensor(0))
-        ids[:, end] = model(ids[:, :end], attention_mask=real, position_ids=positions).logits[:, -1].log_softmax(-1).argmax(-1)
+        out = model(ids[:, :end], attention_mask=real, position_ids=positions)
+        ids[:, end] = out.logits[:, -1].log_softmax(-1).argmax(-1)
     return ids
 
 
