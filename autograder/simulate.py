@@ -1,4 +1,4 @@
-"""A simulated class, written from the answer bank, with what its grades must come to: `course simulate`, `demo`."""
+"""A simulated class, written from the answer bank, with what its grades must come to: `course simulate`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import copy
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,25 +14,19 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbformat import NotebookNode
-from rich.console import Console
 
 from autograder import cells
 from autograder.authoring.bank import Answer, Bank, load_bank
-from autograder.authoring.build import build
 from autograder.authoring.regions import without_markers
 from autograder.course import Course
-from autograder.errors import InfrastructureError, UsageError
-from autograder.grading import Row, grade
+from autograder.errors import UsageError
 from autograder.grading.lesson import Lesson, load_lesson
 from autograder.grading.names import used_names
 from autograder.grading.results import read_results
-from autograder.reporting import report
-from helpers import models
+from autograder.grading.rows import Row
 from helpers.files import write_atomically
 
 EXPECTED = "expected.json"
-UNIT = "04_logits_embeddings"
-DEMO_CELL_SECONDS = 30.0
 NOT_PASSED = "not passed"  # any status but passed: a wrong answer may fail a check or raise an error
 _SAYS_TO_STDERR = ('import sys, warnings; warnings.warn("nothing to worry about", stacklevel=1); '
                    'print("a word on stderr", file=sys.stderr)')
@@ -97,63 +90,6 @@ def differences(rows: list[Row], out: Path) -> list[str]:
     return said
 
 
-def demo(course: Course, out: Path, unit: str = UNIT, jobs: int = 2, console: Console | None = None) -> Path:
-    """Build the course, simulate a class, grade it, report; returns the path of the report.
-
-    Prints the table to `console` and progress to stderr. Raises InfrastructureError if a grade is not the expected
-    one, and UsageError rather than touch an `out` with real grades in it.
-    """
-    start, console, aside = time.monotonic(), console or Console(), Console(stderr=True, highlight=False)
-    _clear(out)
-    aside.print(f"1/4 Building {len(course.units)} units: student and self-study editions of each lesson.")
-    build(course)
-    aside.print("2/4 Simulating a class of 16 from the answer bank, and preparing the models it runs on.")
-    submissions = simulate(course, unit, out)
-    models.load()
-    models.load_masked_lm()
-    aside.print(f"3/4 Grading {unit}: every notebook runs on the real model, {jobs} at a time.")
-    rows = grade(course, unit, submissions, out, jobs=jobs, cell_timeout=DEMO_CELL_SECONDS, console=aside)
-    aside.print("4/4 Reporting.")
-    path = report(course, out, unit, console)
-    wrong = differences(rows, out)
-    if wrong:
-        raise InfrastructureError("The simulated class was not graded as expected:\n" + "\n".join(wrong))
-    minutes, seconds = divmod(round(time.monotonic() - start), 60)
-    console.print(_where(out, unit, len(rows), f"{minutes} min {seconds} s"), highlight=False, soft_wrap=True)
-    return path
-
-
-def _clear(out: Path) -> None:
-    """Take an earlier demo away, and nothing else."""
-    if (out / "gradebook.db").exists() and not (out / EXPECTED).is_file():
-        raise UsageError(f"{out} holds grades that are not a demo's; choose another --out.")
-    for name in ("gradebook.db", "grades.csv", "report.html"):
-        (out / name).unlink(missing_ok=True)
-    for name in ("autograded", "feedback", "results", "source"):
-        shutil.rmtree(out / name, ignore_errors=True)
-
-
-def _where(out: Path, unit: str, count: int, took: str) -> str:
-    try:
-        shown = out.resolve().relative_to(Path.cwd())
-    except ValueError:
-        shown = out
-    return f"""
-All {count} students were graded as expected, in {took}.
-
-  {shown}/report.html            the class at a glance: open it in a browser
-  {shown}/grades.csv             one row a student
-  {shown}/feedback/STUDENT/      what each student gets back
-  {shown}/autograded/STUDENT/    the notebooks as they ran, for instructors
-  {shown}/gradebook.db           nbgrader's gradebook
-
-Next:
-  make lab                                 open the lessons and try the exercises yourself
-  cd {shown} && jupyter lab                read the written answers (Nbgrader > Formgrader), then: course report
-  course grade {unit} --submissions FOLDER_OR_ZIP --out ANOTHER_FOLDER     grade your own class
-"""
-
-
 class _Cast:
     """The students of a class, each a case that grading must get right."""
 
@@ -164,10 +100,13 @@ class _Cast:
                           for cell in source.cells if cells.is_solution(cell)}
         self.code = [name for name in lesson.code_answers
                      if any(test.exercise == name for test in lesson.tests.values())]
-        # Exercises that no other answer calls: a mistake there costs their own points and no others.
+        # Exercises with one test that no other answer calls: a mistake there costs all their points and no others.
         calls = {name: used_names(self.reference[name]) for name in self.code}
-        self.apart = [name for name in self.code
-                      if not any(name in calls[other] for other in self.code if other != name)]
+        tests = [test.exercise for test in lesson.tests.values()]
+        self.apart = [name for name in self.code if tests.count(name) == 1
+                      and not any(name in calls[other] for other in self.code if other != name)]
+        if not self.apart:
+            raise UsageError(f"{lesson.unit} has no exercise with one test of its own that no other answer calls.")
 
     def students(self, n: int) -> list[Student]:
         cast = [self.perfect(), self.untouched(), self.wrong_axis(), self.other_ways(), self.warns(), self.loops(),

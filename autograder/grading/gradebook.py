@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook as NbgraderBook
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import SaveCells
-from nbgrader.utils import compute_checksum, determine_grade, setenv
+from nbgrader.utils import compute_checksum, determine_grade
 from sqlalchemy.exc import SAWarning
 
 from autograder import cells
@@ -50,9 +50,7 @@ class Gradebook:
     def __enter__(self) -> Gradebook:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{self.path.resolve()}"
-        # To make a new database nbgrader runs `alembic`, which lies beside this Python and need not be on the PATH.
-        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        with setenv(PATH=beside):
+        with _scripts_on_path():
             self.book = NbgraderBook(url)
         try:
             self._save_cells(url)
@@ -160,6 +158,17 @@ class Gradebook:
         del session.commit
         session.commit()
         session.expire_all()
+
+
+@contextmanager
+def _scripts_on_path() -> Iterator[None]:
+    """To make a new database nbgrader runs `alembic`, which lies beside this Python and need not be on the PATH."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 def _changed(before: NotebookNode | None, after: NotebookNode):
