@@ -89,7 +89,8 @@ def _internal(lesson: Lesson, submission: Submission, error: BaseException) -> O
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    lock = FileLock(out / ".grading.lock")
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / "results" / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

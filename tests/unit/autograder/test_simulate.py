@@ -11,7 +11,7 @@ from autograder.authoring.build import build
 from autograder.course import Course
 from autograder.errors import UsageError
 from autograder.grading import Row
-from autograder.simulate import differences, in_function, simulate
+from autograder.simulate import demo, differences, simulate
 
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = Path(__file__).parent / "grading" / "fixtures"
@@ -81,11 +81,8 @@ def test_differences_are_told(course, tmp_path):
     assert "wanted 7 of 7 and passed, got 6 of 7" in differences(wrong, tmp_path)[0]
 
 
-@pytest.mark.parametrize("source, want", [
-    ('def f(x):\n    """Doc."""\n    return x', 'def f(x):\n    """Doc."""\n    stop()\n    return x'),
-    ("def f(x):\n    return x", "def f(x):\n    stop()\n    return x"),
-    ("import a\n\ndef f(x):\n    # why\n    return x", "import a\n\ndef f(x):\n    # why\n    stop()\n    return x"),
-    ("class f:\n    def g(self):\n        pass", "class f:\n    def g(self):\n        stop()\n        pass"),
-])
-def test_a_statement_is_put_first_in_a_function(source, want):
-    assert in_function(source, "f", "stop()") == want
+def test_a_demo_leaves_a_folder_with_real_grades_alone(tmp_path):
+    (tmp_path / "gradebook.db").write_text("real")
+    with pytest.raises(UsageError, match="not a demo's"):
+        demo(Course(tmp_path), tmp_path)
+    assert (tmp_path / "gradebook.db").read_text() == "real"

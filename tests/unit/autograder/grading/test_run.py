@@ -185,7 +185,8 @@ def test_two_runs_do_not_write_into_one_folder(grade, hand_in, out):
     from filelock import FileLock
 
     hand_in("ann")
-    with FileLock(out / ".grading.lock"), pytest.raises(UsageError, match="Another"):
+    (out / "results").mkdir()
+    with FileLock(out / "results" / ".lock"), pytest.raises(UsageError, match="Another"):
         grade(hand_in.folder)
 
 
