@@ -107,6 +107,7 @@ playground(dataset="circle", hidden=(4, 2), activation="tanh", learning_rate=0.1
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: why now: devices, data, architectures
 # where a label goes: offset in points, alignment
 right, left, below, above = (7, -3, "left"), (-7, -3, "right"), (0, -14, "center"), (0, 7, "center")
 devices = [  # year, 10^12 operations per second at peak, name (number format), label
@@ -219,6 +220,7 @@ for n_inputs, n_features in ((1, 3), (7, 5), (4, 1)):
 ### END HIDDEN TESTS
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: one neuron, three settings
 points, labels = make_points("two_clusters", n=120, noise=0.3, seed=1)
 fig, axes = plots.figure(1, 3, size=(10.5, 3.8))
 for ax, (w1, w2, bias) in zip(axes, ((1.0, 1.0, 0.0), (1.0, -0.3, 0.0), (1.0, 1.0, 3.0))):
@@ -255,6 +257,7 @@ plots.caption(
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: every neuron, tried on xor
 corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 is_xor = torch.tensor([0.0, 1.0, 1.0, 0.0])
 angles, offsets = torch.arange(0, 360, 3), torch.linspace(-1.6, 1.6, 65)
@@ -499,6 +502,7 @@ check.close(silu_derivative(table), rise.float(), hint="wrong on a float32 tenso
 ### END HIDDEN TESTS
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: activations and their slopes
 z = torch.linspace(-6, 6, 481)
 s = sigmoid(z)
 curves = {"sigmoid": (s, s * (1 - s)), "ReLU": (relu(z), (z > 0).float()),
@@ -692,6 +696,7 @@ for widths, n_inputs, function, name in (
 ### END HIDDEN TESTS
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: two hidden neurons do xor
 by_hand = [(torch.tensor([[5.0, 5.0], [5.0, 5.0]]), torch.tensor([-2.5, -7.5])),
            (torch.tensor([[4.0], [-4.0]]), torch.tensor([-4.0]))]
 four = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -733,10 +738,11 @@ plots.caption(
 # <details><summary>Answer</summary>
 #
 # $-\log 0.5 = \log 2 \approx 0.693$: remember it as the loss of a coin. For the point,
-# $-\log \sigma(-10) \approx 10$: the loss of a confident mistake grows as its logit.
+# $-\log \sigma(-10) \approx 10$: the loss of a confident mistake grows with the size of its logit.
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: cross entropy against squared error
 z = torch.linspace(-8, 8, 321)
 p = torch.sigmoid(z)
 fig, axes = plots.figure(1, 2, size=(9.6, 3.4))
@@ -895,6 +901,7 @@ assert not torch.equal(spoilt, table), "the look at a changed input does not wor
 ### END HIDDEN TESTS
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: gradient descent with three learning rates
 def cost(w, feature, wanted):
     return bce_with_logits(w * feature, wanted)
 
@@ -1053,6 +1060,7 @@ check.close(mlp_backward(small, x, y), wanted_gradients(small, x, y),
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: numerical gradient against backpropagation
 fig, ax = plots.figure(size=(6.8, 3.6))
 steps = torch.logspace(-12, 0, 49, dtype=torch.float64)
 for width, colour, line in ((torch.float64, plots.BLUE, "-"), (torch.float32, plots.ORANGE, "--")):
@@ -1257,6 +1265,7 @@ assert not torch.equal(spoilt[0], x), "the look at changed data does not work"
 ### END HIDDEN TESTS
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: xor and spiral, while they are learnt
 fig, axes = plots.figure(2, 4, size=(12.0, 6.2), width_ratios=(1, 1, 1, 1.3))
 for row, name in zip(axes, ("xor", "spiral")):
     points, labels = make_points(name, n=200, seed=0)
@@ -1305,6 +1314,7 @@ plots.caption(
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: what the activation does to training
 fig, axes = plots.figure(1, 2, size=(10.6, 3.8))
 draws = torch.Generator().manual_seed(0)
 points = torch.randn(256, 64, generator=draws, dtype=torch.float64)
@@ -1366,6 +1376,7 @@ plots.caption(
 # </details>
 
 # %% tags=["lab"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: depth, measured (takes half a minute)
 def wound(x, turns):
     """Points turned about the origin by `turns` full turns at distance 3, and in proportion nearer to it."""
     angle = 2 * math.pi * turns * x.norm(dim=1) / 3
@@ -1457,6 +1468,7 @@ gap = max((a - b).abs().max().item() for pair, other in zip(whole, averaged) for
 print(f"largest gradient {max(dw.abs().max().item() for dw, _ in whole):.2g}, largest difference {gap:.1g}")
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: memory to train
 sizes = {"SmolLM2-135M": 0.1345, "Llama 2 7B": 6.74, "Llama 2 70B": 69.0, "Llama 3 405B": 405.9}  # in 10^9
 fig, ax = plots.figure(size=(7.6, 2.9))
 for place, billions in enumerate(sizes.values()):
@@ -1534,6 +1546,7 @@ finally:  # whatever happens, the model gets its own activations back
         mlp.act_fn = original
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: real scores under your SiLU
 z = torch.linspace(-4, 4, 321)
 fig, ax = plots.figure(size=(7.2, 3.6))
 ax.hist(seen[0].flatten(), bins=80, range=(-4, 4), density=True, color=plots.GREY, alpha=0.6,
@@ -1604,6 +1617,7 @@ print(f"if Paris is right: your binary cross entropy {yours:.6f}, torch's over t
 # </details>
 
 # %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
+# @title Figure: the loss with the bug and without
 points, labels = make_points("two_clusters", n=200, seed=0)
 fig, ax = plots.figure(size=(6.4, 3.0))
 for name, wanted, line, colour in (("as written: (200, 1) − (200,)", labels, "--", plots.ORANGE),
