@@ -241,8 +241,9 @@ plots.caption(
 # %% [markdown]
 # ## Decision regions
 #
-# The places where the neuron says *positive* form its **decision region**. It is a half plane: the boundary
-# is $w \cdot x + b = 0$, a straight line in two dimensions and a flat hyperplane in more.
+# The places where the neuron says *positive* form its **decision region**: blue in the figures, with orange
+# for *negative* and white for the boundary. It is a half plane: the boundary is $w \cdot x + b = 0$, a
+# straight line in two dimensions and a flat hyperplane in more.
 #
 # **xor** ("exclusive or") asks for a region of another kind. Four points are enough to see it. Let a point be
 # positive where exactly *one* of its two inputs is 1: $(0, 1)$ and $(1, 0)$ are positive, $(0, 0)$ and
@@ -1705,8 +1706,8 @@ plots.caption(
 # - H. Robbins, S. Monro (1951). A stochastic approximation method. *Annals of Mathematical Statistics* 22(3).
 # - F. Rosenblatt (1958). The perceptron. *Psychological Review* 65(6).
 # - D. R. Cox (1958). The regression analysis of binary sequences. *J. Royal Statistical Society B* 20(2).
-# - D. Rumelhart, G. Hinton, R. Williams (1986). Learning representations by back-propagating errors. *Nature*
-#   323.
+# - D. Rumelhart, G. Hinton, R. Williams (1986). Learning representations by back-propagating errors.
+#   *Nature* 323:533-536.
 # - G. Cybenko (1989). Approximation by superpositions of a sigmoidal function. *Math. Control, Signals,
 #   Systems* 2.
 # - Y. LeCun, L. Bottou, G. Orr, K.-R. Müller (1998). Efficient BackProp, section 4.6. In *Neural Networks:
