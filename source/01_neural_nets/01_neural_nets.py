@@ -638,8 +638,8 @@ check.that(not torch.equal(other[1][0], other[2][0]),
 #
 # Write `mlp_forward(params, x, activation)`. `params` is a list of `(w, b)` as above, `x` has shape
 # `(N, n_in)`, and `activation` is a function of a tensor, such as your `silu`; it is applied after every
-# layer **but the last**. The last layer has one neuron. Return its logits with shape `(N,)`, also when N is
-# 1. A network of a single layer has no hidden neurons and so no activation.
+# layer **but the last**. The last layer has one neuron. Return its logits with shape `(N,)`, even for
+# a single input. A network of a single layer has no hidden neurons and so no activation.
 #
 # <details><summary>Hint 1</summary>Loop over the layers; each takes what the one before gave.</details>
 # <details><summary>Hint 2</summary><code>for w, b in params[:-1]</code>: apply the activation. The last layer comes after the loop.</details>
