@@ -7,6 +7,7 @@ The encoder is frozen. What is fitted is a low-rank pair for every matrix of its
 BERT's prediction head, by masked-word prediction (Devlin et al. 2019, §3.1) on the Wikipedia articles that
 `load_wikipedia` does not put into its validation set. Each pass over them cuts and masks them anew. Loss is the
 mean over masked tokens, in nats. One table row per evaluation goes to stdout, ready for docs/masked_lm_training.md.
+A run that is stopped leaves the weights of its best evaluation; `--start` goes on from them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from helpers import _masked_lm
@@ -50,8 +51,10 @@ class LowRank(nn.Module):
         return self.linear(x) + F.linear(self.dropout(F.linear(x, self.lora_a)), self.lora_b)
 
 
-def prepare(rank: int, dropout: float, token_counts: Tensor) -> nn.Module:
+def prepare(rank: int, dropout: float, token_counts: Tensor, start: Path | None = None) -> nn.Module:
     """The model to train: adapters on all matrices of the encoder's layers, a fresh head, the rest frozen.
+
+    start: a file of an earlier run with the same rank, whose weights to go on from.
 
     token_counts: (vocabulary,) of the training text. The decoder's bias starts at the log of these, so that the
     first steps need not learn how often each word occurs.
@@ -73,6 +76,10 @@ def prepare(rank: int, dropout: float, token_counts: Tensor) -> nn.Module:
         head.bias.copy_(frequency.log() - frequency.log().mean())
     for parameter in (*head.transform.parameters(), head.bias):
         parameter.requires_grad_(True)
+    if start:
+        earlier = {name: value.float() for name, value in load_file(start).items()}
+        unknown = model.load_state_dict(earlier, strict=False).unexpected_keys
+        assert not unknown, f"{start} has weights that this model lacks: {unknown[:3]}"
     return model
 
 
@@ -116,6 +123,7 @@ def batches(pieces: list[list[int]], rng: random.Random) -> Iterator[list[list[i
                 groups.append(group)
                 group, longest = [], len(ids) + 2
             group.append(ids)
+        groups = groups or [group]  # a batch that is not full is left out, unless it is all there is
         rng.shuffle(groups)
         yield from groups
 
@@ -173,7 +181,7 @@ def train(texts: list[str], valid_texts: list[str], options: argparse.Namespace)
     articles, valid = encode(texts, tokenizer), chunks(encode(valid_texts, tokenizer), None)
     sample = random.Random(0).sample(valid, min(options.sample, len(valid)))
     counts = torch.bincount(torch.tensor([t for ids in articles for t in ids]), minlength=len(tokenizer)).float()
-    model = prepare(options.rank, options.dropout, counts)
+    model = prepare(options.rank, options.dropout, counts, options.start)
     weights = [p for p in model.parameters() if p.requires_grad]
     size = len(save(trained_part(model)))
     assert size <= LIMIT, f"rank {options.rank} makes a file of {size:,} bytes, over {LIMIT:,}: take a lower rank"
@@ -185,7 +193,7 @@ def train(texts: list[str], valid_texts: list[str], options: argparse.Namespace)
     optimizer = torch.optim.AdamW(weights, lr=options.lr, betas=(0.9, 0.98), weight_decay=options.decay)
     warm_up = max(1, options.steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm_up, (options.steps - step) / (options.steps - warm_up))
+        optimizer, lambda step: min((step + 1) / warm_up, (options.steps - step) / max(1, options.steps - warm_up))
     )
 
     def whole_text() -> Iterator[list[list[int]]]:
@@ -193,7 +201,7 @@ def train(texts: list[str], valid_texts: list[str], options: argparse.Namespace)
             pieces = chunks(articles, rng)
             rng.shuffle(pieces)
             width = TOKENS_PER_BATCH // LENGTH
-            yield from (pieces[i : i + width] for i in range(0, len(pieces) - width + 1, width))
+            yield from (pieces[i : i + width] for i in range(0, max(1, len(pieces) - width + 1), width))
 
     long, short = whole_text(), batches(sentences(texts, tokenizer), rng)
     print("| step | seconds | training loss | held-out loss | held-out accuracy |\n|---|---|---|---|---|", flush=True)
@@ -227,6 +235,7 @@ def train(texts: list[str], valid_texts: list[str], options: argparse.Namespace)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=_masked_lm.TRAINED)
+    parser.add_argument("--start", type=Path, help="go on from this file instead of from nothing")
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--every", type=int, default=200, help="steps between evaluations")
     parser.add_argument("--sample", type=int, default=256, help="validation chunks in all but the last evaluation")
