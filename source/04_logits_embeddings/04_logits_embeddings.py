@@ -251,7 +251,7 @@ embedding = model.get_input_embeddings().weight.detach()  # (V, d)
 looked_up = model.get_input_embeddings()(batch.input_ids)
 print("the table:", tuple(embedding.shape), " the layer's answer to 'sun':", tuple(looked_up.shape))
 print("row", sun.item(), "of the table is that very vector:", torch.equal(looked_up[0, 0], embedding[sun]))
-print("its shape:", tuple(embedding[sun].shape), " its first five numbers:", embedding[sun][:5].tolist())
+print("its shape:", tuple(embedding[sun].shape), " its first numbers:", [round(x, 3) for x in embedding[sun][:5].tolist()])
 
 # %% [markdown]
 # What makes two vectors alike? Their **direction**. The cosine of the angle between them (used to compare texts since
@@ -476,7 +476,23 @@ plots.caption(fig, "Random pairs of tokens are far from perpendicular in this mo
 #
 # A model that is trained to give the factors $p(x_t \mid x_{<t})$, each from the tokens before it, is called
 # **autoregressive** or **causal** (Bengio et al. 2003, §1; Radford et al. 2019, §2). Shannon played this game with
-# printed English and a human reader in 1951, letter by letter.
+# printed English and a human reader in 1951, letter by letter. Here it is with tokens, on the real model:
+
+# %% tags=["demo"]
+def show_chain(text: str) -> None:
+    ids = tokenizer(text, return_tensors="pt").input_ids
+    guesses = torch.distributions.Categorical(logits=model(ids).logits[0, :-1].double())
+    factors = guesses.log_prob(ids[0, 1:]).exp()  # of each token after the first
+    for t, (factor, product) in enumerate(zip(factors.tolist(), factors.cumprod(0).tolist()), 1):
+        context = tokenizer.decode(ids[0, :t])
+        print(f"{factor:>8.1%} for {tokenizer.decode([ids[0, t]])!r:<12} after {context!r:<42} product {product:.1e}")
+
+
+play(show_chain, text=textbox("The capital of France is Paris."))
+
+# %% [markdown]
+# Half a dozen tokens, and the product is tiny already: there are very many sentences, and they have to share a
+# probability of 1. The text that surprises least is not one of high probability, only of higher probability than others.
 #
 # Inside, the thirty blocks turn the embeddings into $T$ vectors $h_t$ of $d$ numbers, the **hidden states**. The last
 # layer, `lm_head`, compares each of them with a vector for every token of the vocabulary:
@@ -764,9 +780,10 @@ def top_k_next(model, tokenizer, prompt: str, k: int) -> list[tuple[str, float]]
 
 # %% nbgrader={"grade": true, "grade_id": "test_top_k_next", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 def best_of(scores, coder, k):
-    """The k likeliest tokens of one position's scores (V,), in double precision: strings, probabilities, ids."""
-    share, ids = torch.softmax(scores.double(), 0).topk(k)
-    return [coder.decode([i]) for i in ids.tolist()], share.tolist(), ids.tolist()
+    """Strings, probabilities and ids of the k likeliest tokens for one row of scores (V,), in plain Python."""
+    weights = [math.exp(score) for score in (scores.double() - scores.max()).tolist()]
+    ids = sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[:k]
+    return [coder.decode([i]) for i in ids], [weights[i] / sum(weights) for i in ids], ids
 
 
 capital = "The capital of France is"
@@ -847,7 +864,8 @@ text = "The capital of France is Paris. It lies on the river Seine, and about tw
 ids = tokenizer(text, return_tensors="pt").input_ids
 scores, following = model(ids).logits[0, :-1].double(), ids[0, 1:]  # position t is about token t + 1
 taus = torch.linspace(0.6, 2.0, 57, dtype=torch.float64)
-log_likelihood = torch.stack([log_softmax(scores / tau, 1).gather(1, following[:, None]).sum() for tau in taus])
+log_likelihood = torch.stack([torch.distributions.Categorical(logits=scores / tau).log_prob(following).sum()
+                              for tau in taus])
 likelihood, loss = log_likelihood.exp(), -log_likelihood / len(following)
 
 fig, (upper, lower) = plots.figure(2, 1, size=(6.8, 4.6), sharex=True)
@@ -1010,7 +1028,7 @@ def perplexity(model, input_ids: Tensor) -> float:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_perplexity", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-even = toy_gpt2(0, vocab_size=23)
+even = toy_llama(0, vocab_size=23)
 even.lm_head.weight.data.zero_()  # now every token is as likely as any other
 check.close(perplexity(even, torch.tensor([[3, 1, 4, 1, 5]])), 23.0, rtol=1e-4, mistakes={
     "that is the cross-entropy: perplexity is its exponential": math.log(23),
@@ -1018,10 +1036,10 @@ check.close(perplexity(even, torch.tensor([[3, 1, 4, 1, 5]])), 23.0, rtol=1e-4, 
     "that is the exponential of a sum: take the mean over the tokens": lambda: math.exp(4 * math.log(23)),
     "the sign of the surprisal is wrong": 1 / 23,
 }, hint="a model that knows nothing has perplexity V")
-toy, page = toy_gpt2(1), torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [7, 7, 7, 7, 7]])
+toy, page = toy_llama(1), torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [7, 7, 7, 7, 7]])
 guesses = toy(page).logits.double()
 judged = lambda scores, ids: F.cross_entropy(scores.flatten(0, 1), ids.flatten()).exp().item()
-check.close(perplexity(toy, page), judged(guesses[:, :-1], page[:, 1:]), rtol=1e-4, mistakes={
+check.close(perplexity(toy, page), toy(page, labels=page).loss.exp().item(), rtol=1e-4, mistakes={
     "each position was judged by its own token: position t is about token t + 1": judged(guesses, page),
     "shifted the wrong way: position t is about token t + 1, not t - 1": judged(guesses[:, 1:], page[:, :-1]),
     "the mean of the rows' perplexities is not the perplexity: one mean over all tokens, then exp":
@@ -1159,7 +1177,7 @@ check.equal(generate_greedy(rotary, single, torch.ones_like(single), 1), want, m
 # 2. More steps: what has been written is read again.
 want = torch.tensor([[5, 7, 9, 11, *continued(rotary, [[5, 7, 9, 11]], 8)[0]]])
 check.equal(generate_greedy(rotary, single, torch.ones_like(single), 8), want,
-            hint="the first new token was right and a later one is not: does the mask grow by a column of ones at each step?")
+            hint="the first new token was right and a later one is not: does the mask grow by a column of ones each time?")
 # 3. Prompts of different lengths, on a model that feels distances only.
 uneven = [[5, 7, 9, 11, 13], [8, 3], [20, 4, 21]]
 ids, mask = left_padded(uneven, pad=0)
@@ -1198,17 +1216,23 @@ check.equal(generate_greedy(model, cities.input_ids, cities.attention_mask, 4), 
 
 # %% [markdown]
 # Let it write, thirty steps at a time. An **empty prompt** has no last position to read off, so something has to stand
-# there: a special token that, in training, came before every text. Instruction tuning left this model with two
-# candidates, and it has seen so little after either by itself that it does not know where to go.
+# there: a special token that came before the texts in training. This model knows two, the BOS that opens each turn of a
+# chat, and the `<|endoftext|>` that stood between the documents of its pretraining.
 
 # %% tags=["demo"]
-for start in ("The cat sat on the", "My favorite composer is", tokenizer.bos_token, "<|endoftext|>"):
-    encoded = tokenizer(start, return_tensors="pt")
-    written = generate_greedy(model, encoded.input_ids, encoded.attention_mask, 30)
+def show_writing(prompt: str, steps: float = 30) -> None:
+    encoded = tokenizer(prompt, return_tensors="pt")
+    written = generate_greedy(model, encoded.input_ids, encoded.attention_mask, int(steps))
     print(repr(tokenizer.decode(written[0])), "\n")  # the whole sequence at once, never token by token
 
+
+for start in ("The cat sat on the", "My favorite composer is", tokenizer.bos_token, "<|endoftext|>"):
+    show_writing(start)
+play(show_writing, prompt=textbox("Once upon a time", "prompt"), steps=slider(15, 1, 60, 1, "steps"))
+
 # %% [markdown]
-# The cat comes round to the cat's back, and the digits go round for ever. **Repetition** is the well-known ailment of
+# After nothing at all, anything may follow; probability is spread thin, and the likeliest token at each step makes no
+# likely text. The cat comes round to the cat's back, and the digits go round for ever. **Repetition** is the well-known ailment of
 # greedy decoding (Holtzman et al. 2020): every sentence that has occurred makes itself more likely, the more often the
 # more so (Xu et al. 2022), and nothing ever shakes the loop off its track. Section 8 has the cure.
 #
@@ -1266,14 +1290,15 @@ print(repr(tokenizer.decode(ids[0])))
 # </details>
 
 # %% tags=["demo"]
+from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+
 def show_knobs(prompt: str, temperature: float, top_k: float, top_p: float) -> None:
-    scores = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1] / temperature
-    shares, ids = torch.softmax(scores, 0).sort(descending=True)
-    shares[int(top_k):] = 0
-    kept = shares / shares.sum()
-    kept[kept.cumsum(0) - kept >= top_p] = 0
-    kept = kept / kept.sum()
-    before = torch.softmax(scores * temperature, 0)[ids]
+    scores = model(**tokenizer(prompt, return_tensors="pt")).logits[:, -1]
+    knobs = LogitsProcessorList([TemperatureLogitsWarper(temperature), TopKLogitsWarper(int(top_k)),
+                                 TopPLogitsWarper(top_p)])  # as `generate` has them
+    before, ids = torch.softmax(scores[0], 0).sort(descending=True)
+    kept = torch.softmax(knobs(None, scores)[0], 0)[ids]
     names = [plots.visible(tokenizer.decode([i])) for i in ids[:15]]
     fig, ax = plots.figure(size=(7.2, 4.4))
     places = torch.arange(15)
@@ -1518,9 +1543,11 @@ def fill_mask(model, tokenizer, text: str, k: int) -> list[tuple[str, float]]:
 
 # %% nbgrader={"grade": true, "grade_id": "test_fill_mask", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 def fillings(lm, coder, text, place, k):
-    """What the model has at position `place` of the encoded text."""
-    share, best = torch.softmax(lm(**coder(text, return_tensors="pt")).logits[0, place].double(), -1).topk(k)
-    return [(coder.decode([i]), s) for s, i in zip(share.tolist(), best.tolist(), strict=True)]
+    """What the model has at position `place` of the encoded text, in plain Python."""
+    scores = lm(**coder(text, return_tensors="pt")).logits[0, place].double()
+    weights = [math.exp(score) for score in (scores - scores.max()).tolist()]
+    ids = sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[:k]
+    return [(coder.decode([i]), weights[i] / sum(weights)) for i in ids]
 
 
 gump = "Life is like a [MASK] of chocolates."
@@ -1604,13 +1631,17 @@ print("generate:", repr(tokenizer.decode(written[0])), "- the same ids:", torch.
 # pass gives a guess at *every* position, you can lay the model's whole train of thought beside a text:
 
 # %% tags=["demo"]
-sentence = tokenizer("The capital of France is Paris. It lies on the river Seine.", return_tensors="pt").input_ids
-p = softmax(model(sentence).logits[0], 1)  # (T, V)
-print(f"{'after':>12}   {'it would say':<14} {'with':>5}   the text has, with")
-for position in range(sentence.shape[1] - 1):
-    guess, true = p[position].argmax(), sentence[0, position + 1]
-    print(f"{tokenizer.decode([sentence[0, position]])!r:>12}   {tokenizer.decode([guess])!r:<14} {p[position, guess]:5.1%}   "
-          f"{tokenizer.decode([true])!r:<12} {p[position, true]:.1%}{'   <- hit' if guess == true else ''}")
+def show_guesses(text: str) -> None:
+    ids = tokenizer(text, return_tensors="pt").input_ids[0]
+    p = softmax(model(ids[None]).logits[0], 1)  # (T, V)
+    print(f"{'after':>12}   {'it would say':<14} {'with':>6}   the text has, with")
+    for position in range(len(ids) - 1):
+        guess, true = p[position].argmax(), ids[position + 1]
+        print(f"{tokenizer.decode([ids[position]])!r:>12}   {tokenizer.decode([guess])!r:<14} {p[position, guess]:>6.1%}   "
+              f"{tokenizer.decode([true])!r:<12} {p[position, true]:.1%}{'   <- hit' if guess == true else ''}")
+
+
+play(show_guesses, text=textbox("The capital of France is Paris. It lies on the river Seine."))
 
 # %% [markdown]
 # ### Your functions in the real model
