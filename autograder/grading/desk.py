@@ -89,11 +89,12 @@ class Desk:
 
     def _earlier(self, student: str) -> Outcome | None:
         """Take up what an earlier run found of a student."""
-        data = self.results.get(student)
-        if data is None:
+        try:
+            data = self.results[student]
+            outcome = Outcome.from_dict(data, None if data["problem"] else _read(self._notebook(student)))
+        except (KeyError, TypeError):  # results/ is gone, or of another version
             self.rows.append(self.before[student])
             return None
-        outcome = Outcome.from_dict(data, None if data["problem"] else _read(self._notebook(student)))
         self.outcomes.append(outcome)
         return outcome
 

@@ -14,6 +14,7 @@ from autograder.grading.outcome import Outcome, status_of
 from autograder.grading.reading import Unreadable, read_notebook
 from autograder.grading.rebuild import Rebuilt, rebuild
 from autograder.grading.submissions import Submission
+from autograder.grading.traceback_text import plain
 from autograder.grading.verdicts import Verdict, deny, judge
 
 
@@ -39,7 +40,8 @@ def grade_one(lesson: Lesson, submission: Submission, limits: Limits,
     try:
         submitted = read_notebook(submission.path)
     except Unreadable as error:
-        return denied(lesson, submission.student, "unreadable", f"{submission.path.name} {error}.", submission.notes)
+        problem = f"{plain(submission.path.name)} {error}."
+        return denied(lesson, submission.student, "unreadable", problem, submission.notes)
     rebuilt = rebuild(lesson, submitted)
     examined = examine(lesson, rebuilt, limits, stopping)
     return Outcome(submission.student, status_of(examined.verdicts), examined.verdicts, examined.notebook,

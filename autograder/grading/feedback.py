@@ -22,7 +22,7 @@ from autograder import cells
 from autograder.grading.gradebook import Standing
 from autograder.grading.lesson import Lesson
 from autograder.grading.outcome import Outcome
-from autograder.grading.rows import WORDS, Row, number, worst
+from autograder.grading.rows import WORDS, Row, in_words, number, worst
 from helpers.files import write_atomically
 
 _SIGNS = {"passed": "✓", "failed": "✗", "unreadable": "?", "missing": "?"}
@@ -48,7 +48,7 @@ def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None
     exercises = _exercises(outcome, lesson, points, comments) if outcome.notebook is not None else []
     written = _written(outcome, lesson, standing, points, comments) if outcome.notebook is not None else []
     return _environment().get_template("feedback.html.j2").render(
-        title=title_of(lesson), row=row, words=WORDS, signs=_SIGNS, number=number, exercises=exercises,
+        title=title_of(lesson), row=row, status_words=in_words(row), number=number, exercises=exercises,
         written=written, notes=[note[:1].upper() + note[1:] for note in outcome.notes],
         problem=outcome.problem, what_now=_WHAT_NOW.get(outcome.status, "") if outcome.problem else "",
         code_css=Markup(_code_css()))

@@ -155,6 +155,10 @@ class Kernel:
                 return "output" if self.client.seen > self.limits.output else None
             if self.stopping.is_set():
                 self._kill()
+                await asyncio.wait({task}, timeout=3)
+                task.cancel()
+                with contextlib.suppress(BaseException):
+                    await task
                 raise Stopped
             if self.client.seen > self.limits.output:
                 return "output"

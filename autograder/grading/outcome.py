@@ -9,7 +9,8 @@ from nbformat import NotebookNode
 from autograder.grading.gradebook import Standing
 from autograder.grading.lesson import Lesson
 from autograder.grading.rebuild import listed
-from autograder.grading.rows import WORDS, Row, number, worst
+from autograder.grading.rows import NOTHING_ANSWERED, WORDS, Row, number, worst
+from autograder.grading.traceback_text import plain
 from autograder.grading.verdicts import Verdict
 
 _LONGEST = 160  # characters of one test's message in a reason
@@ -68,7 +69,7 @@ def reason(outcome: Outcome, standing: Standing | None = None) -> str:
         count = len(standing.pending)
         said.append("1 written answer waits for a person." if count == 1
                     else f"{count} written answers wait for a person.")
-    return " ".join(" ".join(said).split())
+    return " ".join(plain(" ".join(said)).split())
 
 
 def _tests(verdicts: list[Verdict]) -> str:
@@ -76,7 +77,7 @@ def _tests(verdicts: list[Verdict]) -> str:
     if not bad:
         return f"All {len(verdicts)} tests passed."
     if not any(verdict.answered for verdict in verdicts):
-        return "No exercise was answered."
+        return NOTHING_ANSWERED
     said = f"{len(verdicts) - len(bad)} of {len(verdicts)} tests passed."
     blank = list(dict.fromkeys(verdict.exercise for verdict in bad if not verdict.answered))
     if blank:

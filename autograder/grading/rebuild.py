@@ -78,7 +78,10 @@ class _Matching:
             if cell.cell_type != stub.cell_type:
                 retyped.append(name)
             self.chosen[name] = cell
-        self._note("the answer cell {} is gone", "the answer cells {} are gone", gone)
+        if len(gone) == len(self.lesson.answers):
+            self.notes.append("none of this unit's answer cells is in the notebook, it may be of another unit")
+        else:
+            self._note("the answer cell {} is gone", "the answer cells {} are gone", gone)
         self._note("the answer cell {} had become another type of cell",
                    "the answer cells {} had become another type of cell", retyped)
         self._note("the answer to {} was found in another cell than its own",

@@ -57,6 +57,14 @@ class Row:
     reason: str
 
 
+NOTHING_ANSWERED = "No exercise was answered."
+
+
+def in_words(row: Row) -> str:
+    """The status as a person would say it."""
+    return "not answered" if row.reason.startswith(NOTHING_ANSWERED) else WORDS[row.status]
+
+
 COLUMNS = [field.name for field in fields(Row)]
 
 

@@ -61,9 +61,9 @@ def find_submissions(folder: Path, lookup: Lookup) -> list[Submission]:
     found: dict[str, list[Path]] = {}
     for entry in _entries(root):
         if entry.is_dir() or (entry.is_symlink() and entry.suffix.lower() != ".ipynb"):
-            found.setdefault(entry.name, []).append(entry)
+            found.setdefault(_printable(entry.name), []).append(entry)
         elif entry.suffix.lower() == ".ipynb" and not lookup.names_other_unit(entry.stem):
-            found.setdefault(_student(entry.stem, lookup), []).append(entry)
+            found.setdefault(_printable(_student(entry.stem, lookup)), []).append(entry)
     if not found:
         raise UsageError(f"{folder} holds no submissions: wanted STUDENT/{lookup.unit}/{lookup.unit}.ipynb, "
                          "STUDENT/any_name.ipynb or STUDENT.ipynb.")
@@ -128,6 +128,11 @@ def _readable(student: str, places: list[Path], lookup: Lookup) -> Submission:
         return Submission(student, absence=f"handed in something that cannot be opened ({error.strerror})")
 
 
+def _printable(name: str) -> str:
+    """A file name may hold anything; a student's name goes into tables, pages and terminals."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)
+
+
 def _submission(student: str, places: list[Path], lookup: Lookup) -> Submission:
     notebooks, others = [], []
     for place in places:
@@ -175,7 +180,7 @@ def _merit(path: Path, lookup: Lookup) -> tuple:
 def _renamed(path: Path, places: list[Path], lookup: Lookup) -> list[str]:
     if path in places or path.is_symlink() or path.stem == lookup.unit:
         return []  # a flat file may have any name
-    return [f"the file was named {path.name}"]
+    return [f"the file was named {_printable(path.name)}"]
 
 
 def _listed(names: Iterable[str], limit: int = 3) -> str:

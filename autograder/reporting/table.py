@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autograder.grading.rows import WORDS, number
+from autograder.grading.rows import in_words, number
 from autograder.reporting.summary import UnitSummary, share, what_happened
 
 _WIDE = 120  # columns from which a sentence fits beside a student
@@ -40,13 +40,15 @@ def print_table(summary: UnitSummary, console: Console) -> None:
         part = share(row)
         # A cell's text comes from file names and students' own errors: never read it as rich's markup.
         cells = [Text(row.student), Text(f"{number(row.score)}/{number(row.max_score)}"),
-                 Text(bar(part, plain), style=style), Text(percent(part)), Text(WORDS[row.status], style=style)]
+                 Text(bar(part, plain), style=style), Text(percent(part)), Text(in_words(row), style=style)]
         table.add_row(*cells, *([Text(what_happened(row))] if wide else []))
     console.print(table)
     if not wide:
+        console.print()
         for row in summary.rows:
             if not _NOTHING_TO_SAY.fullmatch(what_happened(row)):
                 console.print(Text.assemble((row.student, "bold"), ": ", what_happened(row)))
+        console.print()
     console.print(Text(headline(summary), style="bold"))
 
 

@@ -132,3 +132,10 @@ def test_a_roster_cannot_name_folders(tmp_path):
         read_roster(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_roster(tmp_path / "gone.csv")
+
+
+def test_names_that_cannot_be_printed_are_made_so(tmp_path):
+    (tmp_path / "in" / "an\x1b[2Jn").mkdir(parents=True)
+    (tmp_path / "in" / "b\udcffb").mkdir()
+    (tmp_path / "in" / "b\udcffb" / "a.ipynb").write_text(notebook())
+    assert [one.student for one in find_submissions(tmp_path / "in", LOOKUP)] == ["an?[2Jn", "b?b"]
