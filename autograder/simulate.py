@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def demo(course: Course, out: Path, unit: str = UNIT, jobs: int = 2, console: Co
     """
     start, console, aside = time.monotonic(), console or Console(), Console(stderr=True, highlight=False)
     _clear(out)
-    aside.print(f"1/4 Building {len(course.units)} units: student and self-study editions of each lesson.")
+    aside.print("1/4 Building the student and self-study editions of " + ", ".join(course.units) + ".")
     build(course)
     aside.print("2/4 Simulating a class of 16 from the answer bank, and preparing the models it runs on.")
     submissions = simulate(course, unit, out)
@@ -106,24 +108,31 @@ def _clear(out: Path) -> None:
 
 
 def _where(out: Path, unit: str, count: int, took: str) -> str:
-    try:
-        shown = out.resolve().relative_to(Path.cwd())
-    except ValueError:
-        shown = out
+    """What to look at and what to type next, with paths that work from the current folder."""
+    here, scripts = _from(Path.cwd(), out), _from(Path.cwd(), Path(sys.executable).parent)
+    from_out = _from(out, Path(sys.executable).parent)
     return f"""
 All {count} students were graded as expected, in {took}.
 
-  {shown}/report.html            the class at a glance: open it in a browser
-  {shown}/grades.csv             one row a student
-  {shown}/feedback/STUDENT/      what each student gets back
-  {shown}/autograded/STUDENT/    the notebooks as they ran, for instructors
-  {shown}/gradebook.db           nbgrader's gradebook
+  {here}/report.html             the class at a glance: open it in a browser
+  {here}/grades.csv              one row a student
+  {here}/feedback/STUDENT/       what each student gets back
+  {here}/autograded/STUDENT/     the notebooks as they ran, for instructors
+  {here}/gradebook.db            nbgrader's gradebook
 
 Next:
-  make lab                                 open the lessons and try the exercises yourself
-  cd {shown} && jupyter lab                read the written answers (Nbgrader > Formgrader), then: course report
-  course grade {unit} --submissions FOLDER_OR_ZIP --out ANOTHER_FOLDER     grade your own class
+  try the exercises yourself     make lab
+  read the written answers       cd {here} && {from_out}/jupyter lab    (then Nbgrader > Formgrader)
+  and take up their points       {scripts}/course report {unit} --out {here}
+  grade a class of your own      {scripts}/course grade {unit} --submissions FOLDER_OR_ZIP --out ANOTHER_FOLDER
 """
+
+
+def _from(start: Path, target: Path) -> str:
+    """`target` as one types it in `start`; whole where it lies elsewhere."""
+    start, target = start.absolute(), target.absolute()
+    relative = os.path.relpath(target, start)
+    return str(target) if relative.count("..") > 2 else relative
 
 
 def _write(student: Student, folder: Path, lesson: Lesson) -> None:
