@@ -219,15 +219,15 @@ check.equal(count_parameters(little), want, mistakes={
     "the parts inside the parts count as well": 0,
 }, hint="wrong for a small GPT-2 whose lm_head and wte are one matrix")
 ### BEGIN HIDDEN TESTS
+normed = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))
+check.equal(count_parameters(normed), 15 + 5 + 5 + 5, mistakes={
+    "buffers are not parameters: nobody learns them": 15 + 5 + 5 + 5 + 5 + 5 + 1,
+}, hint="wrong for a module with a batch norm, which has buffers besides its parameters")
 frozen = toy_llama(0, layers=2)
 for parameter in frozen.model.layers[0].parameters():
     parameter.requires_grad_(False)
 want = 2 * 29 * 24 + 2 * (2 * 24 * 24 + 2 * 24 * 12 + 3 * 24 * 40 + 2 * 24) + 24
 check.equal(count_parameters(frozen), want, hint="wrong for a small Llama with a frozen layer: frozen ones count too")
-normed = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))
-check.equal(count_parameters(normed), 15 + 5 + 5 + 5, mistakes={
-    "buffers are not parameters: nobody learns them": 15 + 5 + 5 + 5 + 5 + 5 + 1,
-}, hint="wrong for a module with a batch norm, which has buffers besides its parameters")
 twin = nn.Linear(4, 4)
 check.equal(count_parameters(nn.Sequential(twin, nn.ReLU(), twin, nn.Sequential(twin))), 20,
             hint="a layer that is used three times has its parameters once")
@@ -250,7 +250,7 @@ check.equal(count_parameters(model), 134_515_008, hint="wrong for the real model
 def weight_bytes(n_parameters: int, bits: int) -> int:
     """Bytes that `n_parameters` numbers of `bits` bits each take."""
     ### BEGIN SOLUTION
-    return (n_parameters * bits + 7) // 8  # a byte that is begun counts
+    return -(n_parameters * bits // -8)  # // rounds down, and so, with two minus signs, up
     ### END SOLUTION
 
 
@@ -463,8 +463,8 @@ def quantize_rowwise(w: Tensor) -> tuple[Tensor, Tensor]:
 # %% nbgrader={"grade": true, "grade_id": "test_quantize_rowwise", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 weights = torch.tensor([[0.0, 1.27, -0.5, 0.124], [-2.54, 1.0, 0.036, -0.005], [0.0, 0.0, 0.0, 0.0]])
 want = torch.tensor([[0, 127, -50, 12], [-127, 50, 2, 0], [0, 0, 0, 0]], dtype=torch.int8)
-got_q, got_scale = quantize_rowwise(weights)
 steps = weights / torch.tensor([[0.01], [0.02], [1.0]])  # by hand: 1.27 / 127 and 2.54 / 127
+got_q, got_scale = quantize_rowwise(weights.clone())
 check.equal(got_q, want, mistakes={
     "`.to(torch.int8)` cuts off the digits behind the point: round first": steps.to(torch.int8),
     "one step for the whole matrix: every row has its own": (weights / 0.02).round().to(torch.int8),
@@ -480,6 +480,8 @@ check.that(got_scale.isfinite().all().item(), "a row of zeros: its scale should 
 check.close(got_scale.flatten()[1] / got_scale.flatten()[0], torch.tensor(2.0),
             hint="the steps of two rows are as their largest absolute values, here 2 to 1")
 ### BEGIN HIDDEN TESTS
+kept = check.beside(lambda f, x: (f(x), x)[1], quantize_rowwise, weights)
+check.equal(kept, weights, hint="you changed `w` in place")
 draw = torch.Generator().manual_seed(0)
 for shape in ((5, 7), (4, 1), (1, 6), (6, 300)):
     # Whole numbers first, then weights around them that are never near the middle between two.
@@ -498,8 +500,6 @@ for shape in ((5, 7), (4, 1), (1, 6), (6, 300)):
     largest = matrix.abs().amax(1)
     check.close(got_scale.flatten()[largest > 0] / got_scale.flatten()[0], (largest / largest[0])[largest > 0],
                 hint="the steps of the rows should be as their largest absolute values")
-kept = check.beside(lambda f, x: (f(x), x)[1], quantize_rowwise, weights)
-check.equal(kept, weights, hint="you changed `w` in place")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -730,7 +730,7 @@ def hooks_on(lm: nn.Module) -> int:
 
 seen, before = [], hooks_on(model)
 handles = []
-for run_of_the_cell in range(3):
+for _ in range(3):  # as if the cell were run three times
     handles.append(model.model.norm.register_forward_hook(lambda module, args, output: seen.append(output)))
 model(ids[:, :5])
 print("entries:", len(seen), " hooks:", hooks_on(model) - before)
@@ -806,7 +806,7 @@ check.close(capture(toy, both, list(want)), want, mistakes={
          "lm_head": toy.model(**both).last_hidden_state},
 }, hint="not the outputs of an embedding, an attention module (which gives a tuple) and lm_head")
 check.close(toy(**both).logits, want["lm_head"], hint="the model gives something else after your call")
-check.equal(check.beside(left_on, toy, capture, both, ["model.layers.1", "model.norm"]), NOTHING_LEFT,
+check.equal(check.beside(left_on, toy_llama(0), capture, both, ["model.layers.1", "model.norm"]), NOTHING_LEFT,
             hint="your hooks must be off the model after the call, and those of others must stay")
 broken = toy_llama(1)
 broken.model.layers[1].mlp = Broken()
@@ -816,7 +816,7 @@ check.equal(check.beside(left_on, broken, capture, both, ["model.layers.0", "mod
 leaky = lambda lm, inputs, names: [lm.get_submodule(name).register_forward_hook(lambda *_: None) for name in names]
 check.equal(check.beside(left_on, toy, leaky, both, ["lm_head"])["hooks left"], 1,
             hint="the search for left-over hooks does not work here")
-check.equal(check.beside(left_on, toy, capture, both, ["model.norm", "no.such.module"]), NOTHING_LEFT,
+check.equal(check.beside(left_on, toy_llama(0), capture, both, ["model.norm", "no.such.module"]), NOTHING_LEFT,
             hint="a name that does not exist: hooks registered before it must be removed too")
 check.raises(RuntimeError, capture, broken, both, ["model.layers.0"], match="broken",
              hint="the model's own error should reach the caller")
@@ -887,7 +887,7 @@ plots.caption(fig, f"Neurons with a positive score in each MLP; {awake.mean():.0
 # Write `record_calls(model, inputs)`. Run `model(**inputs)` once and return a list with one tuple for **each call** of a
 # module during the run: `(name, input_shapes, output_shape)`.
 #
-# - `name` as in `model.named_modules()`; the model itself is called as well, and its name there is `""`.
+# - `name` as in `model.named_modules()`. That has the model itself too, under the name `""`: it is called like any part.
 # - `input_shapes`: a list with the shape, as a tuple of ints, of every tensor that is handed to the module: **positional
 #   inputs first, then keyword inputs**, in their order. Other inputs (`None`, flags, caches) leave no trace. A tensor
 #   inside a tuple is not handed over by itself and does not count. (The tests do not mind if you list it too.)
@@ -956,24 +956,26 @@ class Twice(nn.Module):
 
 
 def in_plain_form(calls, rotary=None):
-    """`calls` in one form: the model itself left out, shapes inside tuples left out (those of rotary embeddings)."""
+    """`calls` in one form; shapes inside tuples, those of rotary embeddings, left out."""
     check.that(isinstance(calls, list) and all(isinstance(call, tuple | list) and len(call) == 3 for call in calls),
                "wanted a list of tuples (name, input_shapes, output_shape)")
     check.that(all(isinstance(call[1], tuple | list) for call in calls), "the input shapes of a call are a list")
     return [(name, [shape for shape in given if shape != rotary], given_back)
-            for name, given, given_back in calls if name != ""]
+            for name, given, given_back in calls]
 
 
 two = {"x": torch.ones(3, 4), "bias": torch.zeros(2)}
 act, mix = ("halves.act", [(3, 2)], (3, 2)), ("mix", [(3, 2)], (3, 4))
-want = [act, ("halves", [(3, 4), (2,)], (3, 2)), mix, mix]
+whole = ("", [(3, 4), (2,)], (3, 4))
+want = [act, ("halves", [(3, 4), (2,)], (3, 2)), mix, mix, whole]
 got = in_plain_form(record_calls(Twice(), two))
 check.equal(got, want, mistakes={
-    "keyword inputs are missing: register the hook with `with_kwargs=True`": [act, ("halves", [(3, 4)], (3, 2)), mix, mix],
-    "`mix` is called twice and should be there twice": want[:3],
-    "keyword inputs come after the positional ones": [act, ("halves", [(2,), (3, 4)], (3, 2)), mix, mix],
-    "the order should be that in which calls end: a part comes before the whole": [want[1], act, mix, mix],
-    "parts inside of parts are modules too": want[1:],
+    "keyword inputs are missing: register the hook with `with_kwargs=True`": [act, ("halves", [(3, 4)], (3, 2)), mix, mix, (*whole[:1], [], (3, 4))],
+    "`mix` is called twice and should be there twice": [*want[:3], whole],
+    "the model itself is called too: its name is empty, and it ends last": want[:-1],
+    "keyword inputs come after the positional ones": [act, ("halves", [(2,), (3, 4)], (3, 2)), mix, mix, whole],
+    "the order should be that in which calls end: a part comes before the whole": [whole, want[1], act, mix, mix],
+    "parts inside of parts are modules too": want[1:-1],
 }, hint="wrong for a small module")
 check.equal(check.beside(left_on, toy_llama(0, layers=1), record_calls, {"input_ids": torch.tensor([[1, 2]])}), NOTHING_LEFT,
             hint="your hooks must be off the model after the call, and those of others must stay")
@@ -1002,8 +1004,9 @@ for lm, rotary in ((toy_llama(0, layers=2), (1, 5, 6)), (toy_gpt2(0), None)):
                     hint="wrong modules, or in another order than they finish")
         check.equal([call[1] for call in got], [call[1] for call in want],
                     hint="wrong shapes of inputs: positional first, then keyword; tensors only")
-        body = lm.base_model_prefix  # gives a ModelOutput
-        check.equal([call[2] for call in got if call[0] != body], [call[2] for call in want if call[0] != body],
+        tensors = [call[0] not in ("", lm.base_model_prefix) for call in want]  # those two give a ModelOutput
+        check.equal([call[2] for call, is_tensor in zip(got, tensors, strict=True) if is_tensor],
+                    [call[2] for call, is_tensor in zip(want, tensors, strict=True) if is_tensor],
                     hint="wrong shapes of outputs")
 broken = toy_llama(1, layers=2)
 broken.model.layers[1].mlp = Broken()
@@ -1239,7 +1242,7 @@ check.close(residual_stream(toy, line), want, mistakes={
     "a batch axis is left: (layers + 1, T, D) is wanted": want[:, None],
     "these are the last tokens' states only: all T positions are wanted": want[:, -1],
 }, hint="not the stream of a toy of three layers")
-check.equal(check.beside(left_on, toy, residual_stream, line), NOTHING_LEFT,
+check.equal(check.beside(left_on, toy_llama(0), residual_stream, line), NOTHING_LEFT,
             hint="your hooks must be off the model after the call, and those of others must stay")
 ### BEGIN HIDDEN TESTS
 for layers, text_ids in ((1, [[7, 8]]), (2, [[5]]), (4, [[1, 2, 3, 4, 5, 6, 7]])):
@@ -1343,7 +1346,7 @@ check.close(logit_lens(toy, line), want, mistakes={
 }, hint="not what the model would say if it ended after each block")
 check.close(logit_lens(toy, line)[-1], toy(line).logits[0], hint="the last entry should be the model's own logits")
 ### BEGIN HIDDEN TESTS
-check.equal(check.beside(left_on, toy, logit_lens, line), NOTHING_LEFT, hint="hooks are left on the model after the call")
+check.equal(check.beside(left_on, toy_llama(0), logit_lens, line), NOTHING_LEFT, hint="hooks are left on the model after the call")
 for layers, text_ids, tied in ((1, [[7, 8]], True), (2, [[5]], False), (4, [[1, 2, 3, 4, 5, 6, 7]], True)):
     lm, tokens = toy_llama(layers, layers=layers, tied=tied), torch.tensor(text_ids)
     check.close(logit_lens(lm, tokens), torch.stack([cut_short(lm, n)(tokens).logits[0] for n in range(layers + 1)]),
@@ -1502,7 +1505,7 @@ check.close(ablate_head(toy, line, 1, 2), want, mistakes={
     "(B, T, V) is wanted, with the axis of the batch": want[0],
     "all T positions are wanted": want[:, -1],
 }, hint="not the logits without head 2 of layer 1")
-check.equal(check.beside(left_on, toy, ablate_head, line, 1, 2), NOTHING_LEFT,
+check.equal(check.beside(left_on, toy_llama(0), ablate_head, line, 1, 2), NOTHING_LEFT,
             hint="the model must be left as it was: no hook, no changed weight")
 ### BEGIN HIDDEN TESTS
 for layer in range(3):
@@ -1678,7 +1681,7 @@ check.close(patch_residual(toy, clean, corrupt, 1, 3), want, mistakes={
     "all T positions are wanted, (1, T, V)": want[:, -1],
     "(1, T, V) is wanted, with the axis of the batch": want[0],
 }, hint="not the logits with the clean vector of position 3 after block 1")
-check.equal(check.beside(left_on, toy, patch_residual, clean, corrupt, 1, 3), NOTHING_LEFT,
+check.equal(check.beside(left_on, toy_llama(0), patch_residual, clean, corrupt, 1, 3), NOTHING_LEFT,
             hint="the model must be left as it was: no hook, no changed weight")
 ### BEGIN HIDDEN TESTS
 for block in range(3):
