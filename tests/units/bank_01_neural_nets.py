@@ -61,6 +61,17 @@ def as_a_linear_layer(x, w, b):
     return torch.special.expit(torch.nn.functional.linear(x, w.unsqueeze(0), b.reshape(1)).squeeze(1))
 
 
+@right("neuron")
+def in_plain_python(x, w, b):
+    scores = [sum(value * weight for value, weight in zip(row, w.tolist())) + b.item() for row in x.tolist()]
+    return torch.tensor([1 / (1 + math.exp(-score)) for score in scores], dtype=x.dtype)
+
+
+@wrong("neuron", says="not taken away")
+def subtracts_the_bias(x, w, b):
+    return torch.sigmoid(x @ w - b)
+
+
 # sigmoid
 
 equivalent("sigmoid", "z > 0 -> z >= 0", why="both halves give 0.5 at 0")
@@ -127,6 +138,16 @@ def with_masks(z):
 def with_a_clamp(z):
     e = torch.exp(z.clamp(-60, 60))
     return e / (1 + e)
+
+
+@right("sigmoid")
+def as_a_softmax_of_two(z):
+    return torch.softmax(torch.stack([torch.zeros_like(z), z]), dim=0)[1]
+
+
+@wrong("sigmoid", says="sigmoid of 2z")
+def forgets_to_halve(z):
+    return (torch.tanh(z) + 1) / 2
 
 
 # relu
@@ -281,6 +302,18 @@ def both_sigmoids(z):
     return torch.sigmoid(z) + z * torch.sigmoid(z) * torch.sigmoid(-z)
 
 
+@right("silu_derivative")
+def lets_autograd_do_it(z):
+    z = z.detach().clone().requires_grad_()
+    return torch.autograd.grad(F.silu(z).sum(), z)[0]
+
+
+@wrong("silu_derivative", says="keeps its factor z")
+def drops_the_factor_z(z):
+    s = sigmoid(z)
+    return s + s * (1 - s)
+
+
 # bce_with_logits
 
 
@@ -357,6 +390,21 @@ def with_logaddexp(z, y):
     return torch.logaddexp(torch.zeros_like(z), (1 - 2 * y) * z).sum() / len(z)
 
 
+@right("bce_with_logits")
+def as_a_loss_of_two_classes(z, y):
+    return F.cross_entropy(torch.stack([torch.zeros_like(z), z], dim=1), y.long())
+
+
+@right("bce_with_logits")
+def picks_the_label(z, y):
+    return torch.where(y == 1, F.softplus(-z), F.softplus(z)).sum() / len(z)
+
+
+@wrong("bce_with_logits", says="second time")
+def squashes_twice(z, y):
+    return F.binary_cross_entropy_with_logits(torch.sigmoid(z), y)
+
+
 # init_mlp
 
 
@@ -395,15 +443,6 @@ def draws_positive_weights_of_the_right_deviation(sizes, generator):
     return [(torch.rand(a, b, generator=generator) * math.sqrt(12 / a), torch.zeros(b)) for a, b in pairwise(sizes)]
 
 
-@wrong("init_mlp", says="0.58")
-def takes_the_default_of_linear(sizes, generator):
-    params = []
-    for a, b in pairwise(sizes):
-        w = (2 * torch.rand(a, b, generator=generator) - 1) / math.sqrt(a)
-        params.append((w, torch.zeros(b)))
-    return params
-
-
 @wrong("init_mlp", says="generator=generator")
 def ignores_the_generator(sizes, generator):
     return [(torch.randn(a, b) / math.sqrt(a), torch.zeros(b)) for a, b in pairwise(sizes)]
@@ -428,12 +467,6 @@ def draws_biases_too(sizes, generator):
             for a, b in pairwise(sizes)]
 
 
-@wrong("init_mlp", says="He's rule")
-def scales_for_relu(sizes, generator):
-    return [(torch.randn(a, b, generator=generator) * math.sqrt(2 / a), torch.zeros(b))
-            for a, b in pairwise(sizes)]
-
-
 @right("init_mlp")
 def uniform_with_the_right_deviation(sizes, generator):
     params = []
@@ -451,6 +484,85 @@ def last_layer_first(sizes, generator):
         w = torch.normal(0.0, n_in**-0.5, (n_out, n_in), generator=generator).T
         params.insert(0, (w, torch.zeros(n_out)))
     return params
+
+
+@right("init_mlp")
+def scales_for_relu(sizes, generator):
+    params = []
+    for n_in, n_out in pairwise(sizes):
+        w = torch.nn.init.kaiming_normal_(torch.empty(n_out, n_in), nonlinearity="relu", generator=generator)
+        params.append((w.T, torch.zeros(n_out)))
+    return params
+
+
+@right("init_mlp")
+def scales_for_tanh(sizes, generator):
+    layers = pairwise(sizes)
+    return [(torch.randn(a, b, generator=generator) * 5 / 3 / math.sqrt(a), torch.zeros(b)) for a, b in layers]
+
+
+@right("init_mlp")
+def scales_by_inputs_and_outputs(sizes, generator):
+    params = []
+    for n_in, n_out in pairwise(sizes):
+        w = torch.empty(n_in, n_out)
+        torch.nn.init.xavier_uniform_(w, generator=generator)
+        params.append((w, torch.zeros(n_out)))
+    return params
+
+
+@right("init_mlp")
+def takes_the_default_of_linear(sizes, generator):
+    params = []
+    for n_in, n_out in pairwise(sizes):
+        bound = 1 / math.sqrt(n_in)
+        w = torch.empty(n_in, n_out).uniform_(-bound, bound, generator=generator)
+        params.append((w, torch.empty(n_out).uniform_(-bound, bound, generator=generator)))
+    return params
+
+
+@right("init_mlp")
+def ready_for_autograd(sizes, generator):
+    params = []
+    for n_in, n_out in pairwise(sizes):
+        w = torch.nn.init.trunc_normal_(torch.empty(n_in, n_out), 0, n_in**-0.5, -1, 1, generator=generator)
+        params.append((w.requires_grad_(), torch.zeros(n_out, requires_grad=True)))
+    return params
+
+
+@wrong("init_mlp", says="must follow n_in")
+def starts_small(sizes, generator):
+    return [(0.01 * torch.randn(a, b, generator=generator), torch.zeros(b)) for a, b in pairwise(sizes)]
+
+
+@wrong("init_mlp", says="must follow n_in")
+def has_one_deviation_for_all_layers(sizes, generator):
+    return [(0.05 * torch.randn(a, b, generator=generator), torch.zeros(b)) for a, b in pairwise(sizes)]
+
+
+@wrong("init_mlp", says="divide by it")
+def multiplies_by_the_root(sizes, generator):
+    return [(torch.randn(a, b, generator=generator) * a**0.5, torch.zeros(b)) for a, b in pairwise(sizes)]
+
+
+@wrong("init_mlp", says="not n_out")
+def scales_for_relu_by_the_outputs(sizes, generator):
+    params = []
+    for n_in, n_out in pairwise(sizes):
+        w = torch.nn.init.kaiming_normal_(torch.empty(n_in, n_out), nonlinearity="relu", generator=generator)
+        params.append((w, torch.zeros(n_out)))
+    return params
+
+
+@wrong("init_mlp", says="one bias per neuron")
+def biases_as_rows(sizes, generator):
+    layers = pairwise(sizes)
+    return [(torch.randn(a, b, generator=generator) / math.sqrt(a), torch.zeros(1, b)) for a, b in layers]
+
+
+@wrong("init_mlp", says="biases start at zero")
+def biases_of_one(sizes, generator):
+    return [(torch.randn(a, b, generator=generator) / math.sqrt(a), torch.ones(b)) for a, b in pairwise(sizes)]
 
 
 # mlp_forward
@@ -531,6 +643,21 @@ def recursively(params, x, activation):
     (w, b), rest = params[0], params[1:]
     z = torch.addmm(b, x, w)
     return mlp_forward(rest, activation(z), activation) if rest else z.flatten()
+
+
+@right("mlp_forward")
+def with_linear_and_flatten(params, x, activation):
+    *hidden, (w, b) = params
+    for weight, bias in hidden:
+        x = activation(F.linear(x, weight.T, bias))
+    return torch.addmm(b, x, w).flatten()
+
+
+@wrong("mlp_forward", says="last layer has a bias too")
+def forgets_the_last_bias(params, x, activation):
+    for w, b in params[:-1]:
+        x = activation(x @ w + b)
+    return (x @ params[-1][0])[:, 0]
 
 
 # numerical_gradient
@@ -642,6 +769,22 @@ def walks_the_indices(f, x, eps):
         down[place] -= eps
         g[place] = (f(up) - f(down)) / 2 / eps
     return g
+
+
+@right("numerical_gradient")
+def with_python_floats(f, x, eps):
+    slopes = []
+    for i in range(x.numel()):
+        step = torch.zeros(x.numel(), dtype=x.dtype)
+        step[i] = eps
+        step = step.reshape(x.shape)
+        slopes.append((f(x + step).item() - f(x - step).item()) / (2 * eps))
+    return torch.tensor(slopes, dtype=x.dtype).reshape(x.shape)
+
+
+@wrong("numerical_gradient", says="nudge one at a time")
+def returns_one_slope_for_all(f, x, eps):
+    return (f(x + eps) - f(x - eps)) / (2 * eps)
 
 
 # mlp_backward
@@ -810,6 +953,49 @@ def with_einsum_and_indices(params, x, y):
     return grads
 
 
+@right("mlp_backward")
+def by_autograd_through_the_own_loss(params, x, y):
+    def loss(params):
+        return bce_with_logits(mlp_forward(params, x, torch.tanh), y)
+
+    return torch.func.grad(loss)(params)
+
+
+@right("mlp_backward")
+def recursively_by_hand(params, x, y):
+    def back(layers, h):
+        (w, b), rest = layers[0], layers[1:]
+        z = h @ w + b
+        if rest:
+            a = torch.tanh(z)
+            slope, grads = back(rest, a)
+            delta = slope * (1 - a * a)
+        else:
+            delta, grads = (torch.sigmoid(z) - y.unsqueeze(1)) / x.shape[0], []
+        return delta @ w.T, [(h.T @ delta, delta.sum(dim=0)), *grads]
+
+    return back(params, x)[1]
+
+
+@wrong("mlp_backward", says="squared error")
+def descends_the_squared_error(params, x, y):
+    leaves = [(w.clone().requires_grad_(), b.clone().requires_grad_()) for w, b in params]
+    ((torch.sigmoid(mlp_forward(leaves, x, torch.tanh)) - y) ** 2).mean().backward()
+    return [(w.grad, b.grad) for w, b in leaves]
+
+
+@wrong("mlp_backward", says="divided by the number of inputs twice")
+def averages_delta_again(params, x, y):
+    entering, grads = [x], []
+    for w, b in params[:-1]:
+        entering.append(torch.tanh(entering[-1] @ w + b))
+    delta = (torch.sigmoid(mlp_forward(params, x, torch.tanh)) - y)[:, None] / len(y)
+    for (w, _), h in zip(params[::-1], entering[::-1]):
+        grads.insert(0, (h.T @ delta, delta.mean(0)))
+        delta = (delta @ w.T) * (1 - h**2)
+    return grads
+
+
 # sgd_step
 
 
@@ -869,6 +1055,16 @@ def clones_first(params, grads, lr):
         w -= lr * dw
         b -= lr * db
     return new
+
+
+@right("sgd_step")
+def with_an_optimizer(params, grads, lr):
+    leaves = [torch.nn.Parameter(t.clone()) for layer in params for t in layer]
+    for leaf, slope in zip(leaves, [t for layer in grads for t in layer]):
+        leaf.grad = slope.clone()
+    torch.optim.SGD(leaves, lr=lr).step()
+    leaves = [leaf.detach() for leaf in leaves]
+    return list(zip(leaves[::2], leaves[1::2]))
 
 
 # train_mlp
@@ -1015,3 +1211,20 @@ def written_from_scratch(x, y, sizes, steps, lr, generator):
             ws[i] = ws[i] - lr * dw
             bs[i] = bs[i] - lr * db
     return list(zip(ws, bs))
+
+
+@right("train_mlp")
+def as_a_module_with_its_own_start(x, y, sizes, steps, lr, generator):
+    layers = []
+    for n_in, n_out in pairwise(sizes):
+        layer = torch.nn.Linear(n_in, n_out)
+        for t in (layer.weight, layer.bias):  # torch's own default, drawn from `generator`
+            torch.nn.init.uniform_(t, -(n_in**-0.5), n_in**-0.5, generator=generator)
+        layers += [layer, torch.nn.Tanh()]
+    net = torch.nn.Sequential(*layers[:-1])
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(net(x).squeeze(1), y).backward()
+        optimizer.step()
+    return [(layer.weight.detach().T, layer.bias.detach()) for layer in layers[::2]]
