@@ -1,6 +1,6 @@
 """Train the adapter and head that make MiniLM a masked language model: `helpers/data/masked_lm.safetensors`.
 
-    python -m autograder.authoring.train_masked_lm            # the committed file; about 50 minutes on one core
+    python -m autograder.authoring.train_masked_lm            # 2400 steps, about 50 minutes on a core of its own
     python -m autograder.authoring.train_masked_lm --steps 20 --out trial.safetensors
 
 The encoder is frozen. What is fitted is a low-rank pair for every matrix of its layers (LoRA, Hu et al. 2021) and
@@ -160,6 +160,7 @@ def masked_logits(model: nn.Module, ids: Tensor, attention: Tensor, chosen: Tens
 @torch.no_grad()
 def held_out(model: nn.Module, pieces: list[list[int]], tokenizer, seed: int = 1) -> tuple[float, float]:
     """Loss in nats and accuracy over the masked tokens of `pieces`; the same masks at every call."""
+    was_training = model.training
     model.eval()
     generator = torch.Generator().manual_seed(seed)
     loss, right, count = 0.0, 0, 0
@@ -170,7 +171,7 @@ def held_out(model: nn.Module, pieces: list[list[int]], tokenizer, seed: int = 1
         loss += F.cross_entropy(logits, targets, reduction="sum").item()
         right += (logits.argmax(-1) == targets).sum().item()
         count += len(targets)
-    model.train()
+    model.train(was_training)
     return loss / count, right / count
 
 
