@@ -4,6 +4,9 @@ nbgrader executes this file several times in one process, so that every line ass
 What `course grade` needs beyond this it sets in code.
 """
 
+import os
+import sys
+
 c = get_config()  # noqa: F821  (nbgrader puts it there)
 
 c.CourseDirectory.course_id = "llms-from-the-inside"
@@ -29,3 +32,8 @@ c.Execute.iopub_timeout = 30
 
 # The longer demonstrations, which no graded cell depends on.
 c.Execute.skip_cells_with_tag = "lab"
+
+# Kernels that run side by side, each with a torch thread per core, slow each other down many times over. Only here: a
+# student's own kernel, started by JupyterLab, may use all cores.
+if {"autograde", "validate"} & set(sys.argv):
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
