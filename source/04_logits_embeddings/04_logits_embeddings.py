@@ -30,8 +30,8 @@
 # - tell a causal model from a masked one, and fill in a blank with the latter.
 #
 # **Before you start**: units 02 (tokenizers) and 03 (what is inside the model), and some practice with tensors:
-# indexing, broadcasting, `dim`. Everything runs on a CPU; all cells together take about two minutes there, and a GPU
-# has nothing to add.
+# indexing, broadcasting, `dim`. Everything runs on a CPU; all cells together take about two minutes there. Where there
+# is a CUDA GPU the models go there by themselves, and what you give them must go there too: `.to(model.device)`.
 #
 # **Your time**: about four hours. **Points**: 40, of which 3 are for a written answer that a person reads.
 #
@@ -68,7 +68,7 @@ from helpers import checks as check
 from helpers import models, plots
 
 torch.set_grad_enabled(False)  # nothing is trained in this unit: no gradients, less memory
-model, tokenizer = models.load(device="cpu")
+model, tokenizer = models.load()  # on a GPU if there is one, else on the CPU
 
 # %% [markdown]
 # `model` is SmolLM2-135M-Instruct (Allal et al. 2025): the architecture of Llama, made small. To be sure that your
@@ -85,6 +85,8 @@ def toy_model(config, seed: int):
     for weight in made.parameters():
         if weight.ndim > 1:  # biases and norms stay as they start out: 0 and 1
             weight.data.normal_(0, 0.5, generator=generator)
+    if made.can_generate():  # an end of text that is no token: what a toy writes never comes to its end
+        made.config.eos_token_id = made.generation_config.eos_token_id = config.vocab_size
     return made
 
 
@@ -227,7 +229,7 @@ play(show_tokens, text=textbox("My favorite composer is"))
 # special tokens:
 
 # %% tags=["demo"]
-batch = tokenizer("sun", add_special_tokens=False, return_tensors="pt")
+batch = tokenizer("sun", add_special_tokens=False, return_tensors="pt").to(model.device)
 print("input_ids", batch.input_ids, "of shape", tuple(batch.input_ids.shape))
 sun = batch.input_ids[0, 0]  # row 0 of the batch, token 0 of the row
 print("the token:", sun.item(), repr(tokenizer.decode([sun])))
@@ -254,8 +256,8 @@ print("row", sun.item(), "of the table is that very vector:", torch.equal(looked
 print("its shape:", tuple(embedding[sun].shape), " its first numbers:", [round(x, 3) for x in embedding[sun][:5].tolist()])
 
 # %% [markdown]
-# What makes two vectors alike? Their **direction**. The cosine of the angle between them (used to compare texts since
-# Salton, Wong and Yang 1975) does not care how long they are:
+# What makes two vectors alike? Their **direction**. The cosine of the angle between them (so Salton, Wong and Yang 1975
+# compare texts) does not care how long they are:
 #
 # $$ \cos(a, b) = \frac{a \cdot b}{\lVert a \rVert \, \lVert b \rVert} \in [-1, 1] $$
 #
@@ -275,23 +277,22 @@ print("its shape:", tuple(embedding[sun].shape), " its first numbers:", [round(x
 # ### Exercise: `cosine_similarity_matrix` (3 points, 15 minutes)
 #
 # Write `cosine_similarity_matrix(e)`: for `e` of shape (n, d), one vector in each row, return the (n, n) tensor whose
-# entry (i, j) is the cosine of the angle between rows i and j. Same dtype as `e`, and leave `e` itself as it was. A row
-# of zeros has no direction: give it similarity 0 with every row, itself included, and not NaN.
+# entry (i, j) is the cosine of the angle between rows i and j. Same dtype as `e`, and leave `e` itself as it was. No row
+# is zero.
 #
 # <details><summary>Hint 1</summary>Make every row one unit long first. What is the dot product of two such rows?</details>
 # <details><summary>Hint 2</summary>All dot products of rows at once are one matrix product: <code>unit @ unit.T</code>.</details>
-# <details><summary>Hint 3</summary><code>e.norm(dim=1, keepdim=True)</code> gives the lengths as a column (n, 1).
-# Clamp them from below by something tiny before you divide, and a row of zeros stays a row of zeros.</details>
+# <details><summary>Hint 3</summary><code>e.norm(dim=1, keepdim=True)</code> gives the lengths as a column (n, 1), by
+# which you can divide.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "cosine_similarity_matrix", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def cosine_similarity_matrix(e: Tensor) -> Tensor:
     """Cosine of the angle between every two rows of `e`.
 
-    e: (n, d) floats. Returns (n, n): entry (i, j) compares rows i and j. A row of zeros has similarity 0 with all.
+    e: (n, d) floats. Returns (n, n): entry (i, j) compares rows i and j. No row is zero.
     """
     ### BEGIN SOLUTION
-    lengths = e.norm(dim=1, keepdim=True)
-    unit = e / lengths.clamp(min=1e-12)
+    unit = e / e.norm(dim=1, keepdim=True)  # every row one unit long
     return unit @ unit.T
     ### END SOLUTION
 
@@ -310,7 +311,13 @@ check.close(cosine_similarity_matrix(arrows), angles, mistakes={
     "that is the cosine distance, 1 - cosine": 1 - angles,
     "you compared the columns: row i of `e` is vector i": F.normalize(arrows.T) @ F.normalize(arrows.T).T,
     "you made the columns one unit long, not the rows": F.normalize(arrows, dim=0) @ F.normalize(arrows, dim=0).T,
-})
+    "you divided by the length of the whole table: each row has a length of its own": dots / arrows.square().sum(),
+    "the length of a vector is the root of the sum of its squares, not the sum of its magnitudes":
+        F.normalize(arrows, p=1) @ F.normalize(arrows, p=1).T,
+    "opposite vectors have cosine -1: negative cosines are not cut off": angles.clamp(min=0),
+    "a vector has cosine 1 with itself: fill the diagonal": angles - torch.eye(4),
+    "fill both halves of the matrix: (i, j) and (j, i) are the same": angles.triu(),
+}, hint="not the cosines of these four vectors")
 ### BEGIN HIDDEN TESTS
 cloud = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
 pairs = F.cosine_similarity(cloud[:, None], cloud[None], dim=-1)
@@ -319,12 +326,6 @@ check.equal(kept, cloud, hint="you changed `e` in place")
 check.close(cosine_similarity_matrix(cloud), pairs, hint="wrong for six vectors of nine numbers")
 stretched = cloud * torch.tensor([0.1, 100.0, 1.0, 7.0, 0.5, 20.0])[:, None]
 check.close(cosine_similarity_matrix(stretched), pairs, hint="making a vector longer must not change its cosines")
-holes = cloud.clone()
-holes[2] = 0
-want = pairs.clone()
-want[2], want[:, 2] = 0, 0
-check.close(cosine_similarity_matrix(holes), want,
-            hint="a row of zeros has similarity 0 with every row: do not divide by 0")
 check.close(cosine_similarity_matrix(cloud[:1].double()), torch.ones(1, 1, dtype=torch.float64),
             hint="wrong for one row alone, in float64")
 ### END HIDDEN TESTS
@@ -342,7 +343,7 @@ print(cosine_similarity_matrix(embedding[word_ids]))
 # %% tags=["demo"]
 words = ["dog", "cat", "horse", "car", "truck", "bus", "Paris", "London", "Rome", "red", "blue", "green"]
 word_ids = [tokenizer(" " + word, add_special_tokens=False).input_ids[0] for word in words]
-similarity = cosine_similarity_matrix(embedding[word_ids])
+similarity = cosine_similarity_matrix(embedding[word_ids]).cpu()
 fig, ax = plots.figure(size=(7.2, 5.6))
 plots.heatmap(ax, similarity, words, words, label="cosine similarity", numbers=False)
 plots.caption(fig, "Cosine similarity of twelve rows of the model's embedding table.",
@@ -369,8 +370,8 @@ plots.caption(fig, "Cosine similarity of twelve rows of the model's embedding ta
 #
 # Write `nearest_tokens(embedding_weight, token_id, k)`: the ids of the `k` tokens whose rows have the largest cosine
 # similarity with row `token_id`, **most similar first**, as a list of plain ints. The token itself is not among them,
-# even if another row is exactly as similar as it is to itself. `1 <= k <= V - 1`. A row of zeros has similarity 0. Do
-# not build a (V, V) matrix: the last test hands you the real table.
+# even if another row is exactly as similar as it is to itself. `1 <= k <= V - 1`, and no row
+# is zero. Do not build a (V, V) matrix: the last test hands you the real table.
 #
 # <details><summary>Hint 1</summary>You need V cosines, not V². One row against the table: what are the shapes?</details>
 # <details><summary>Hint 2</summary>The token's similarity with itself is 1, so it comes out on top. Before you look for
@@ -386,7 +387,7 @@ def nearest_tokens(embedding_weight: Tensor, token_id: int, k: int) -> list[int]
     embedding_weight: (V, d), one row for each token.
     """
     ### BEGIN SOLUTION
-    unit = F.normalize(embedding_weight)  # every row one unit long; zeros stay zeros
+    unit = F.normalize(embedding_weight)  # every row one unit long
     similarity = (unit * unit[token_id]).sum(-1)  # broadcasting: (V, d) * (d,), summed to (V,)
     similarity[token_id] = -math.inf
     return similarity.topk(k).indices.tolist()
@@ -403,18 +404,20 @@ check.equal(nearest_tokens(compass, 0, 3), [1, 4, 2], mistakes={
     "these are the nearest by distance, not by angle": [1, 5, 4],
     "the least similar come first: sort the other way": [3, 5, 2],
     "the right tokens in the wrong order: the most similar comes first": [2, 4, 1],
-})
+    "the right tokens sorted by their ids: the most similar comes first": [1, 2, 4],
+    "the opposite direction is the least similar: keep the sign of the cosine": [3, 1, 4],
+    "the ids are one too small: leaving a row out moves up all that follow": [0, 3, 1],
+}, hint="not the tokens with the largest cosines, the most similar first")
 check.equal(nearest_tokens(compass, 3, 5), [5, 2, 4, 1, 0],
             hint="wrong for a token all of whose similarities but one are negative")
 ### BEGIN HIDDEN TESTS
 kept = check.beside(lambda f, x: (f(x, 0, 2), x)[1], nearest_tokens, compass)
 check.equal(kept, compass, hint="you changed the table in place")
 twins = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [1.0, 1.0], [0.5, 0.0]])
-found = nearest_tokens(twins, 2, 2)
-check.equal(sorted(found) if isinstance(found, list) else found, [0, 4],
-            hint="two other rows point the same way: take out the token by its id, not whatever comes first")
-check.equal(nearest_tokens(torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [-1.0, 0.0]]), 1, 3), [2, 0, 3],
-            hint="a row of zeros has similarity 0, between like and unlike")
+for token, others in ((0, [2, 4]), (2, [0, 4]), (4, [0, 2])):  # their order is open
+    found = nearest_tokens(twins, token, 2)
+    check.equal(sorted(found) if isinstance(found, list) else found, others,
+                hint="two other rows point the same way: take out the token by its id, not whatever comes first")
 check.equal(nearest_tokens(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), 0, 1), [1],
             hint="the opposite direction has similarity -1, and it is still another token than the one asked for")
 table = model.get_input_embeddings().weight.detach()
@@ -432,7 +435,7 @@ def show_neighbours(word: str) -> None:
     near = nearest_tokens(embedding, token, 10)
     cosines = F.cosine_similarity(embedding[near], embedding[token], dim=-1)
     fig, ax = plots.figure(size=(6.4, 3.6))
-    ax.barh(range(10), cosines.numpy(), color=plots.BLUE)
+    ax.barh(range(10), cosines.cpu(), color=plots.BLUE)
     ax.set_yticks(range(10), [plots.visible(tokenizer.decode([i])) for i in near], parse_math=False)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
@@ -451,7 +454,7 @@ pick = torch.randint(0, len(embedding), (2, 20_000), generator=torch.Generator()
 random_pairs = F.cosine_similarity(embedding[pick[0]], embedding[pick[1]], dim=-1)
 dog, cat, car = (tokenizer(word).input_ids[0] for word in (" dog", " cat", " car"))
 fig, ax = plots.figure(size=(7.2, 3.0))
-ax.hist(random_pairs.numpy(), bins=60, color=plots.GREY, label="two random tokens")
+ax.hist(random_pairs.cpu().numpy(), bins=60, color=plots.GREY, label="two random tokens")
 for other, colour, name in ((cat, plots.BLUE, "dog and cat"), (car, plots.ORANGE, "dog and car")):
     ax.axvline(F.cosine_similarity(embedding[dog], embedding[other], dim=-1).item(), color=colour, label=name)
 ax.set(xlabel="cosine similarity", ylabel="pairs of 20,000")
@@ -480,7 +483,7 @@ plots.caption(fig, "Random pairs of tokens are far from perpendicular in this mo
 
 # %% tags=["demo"]
 def show_chain(text: str) -> None:
-    ids = tokenizer(text, return_tensors="pt").input_ids
+    ids = tokenizer(text, return_tensors="pt").input_ids.to(model.device)
     guesses = torch.distributions.Categorical(logits=model(ids).logits[0, :-1].double())
     factors = guesses.log_prob(ids[0, 1:]).exp()  # of each token after the first
     for t, (factor, product) in enumerate(zip(factors.tolist(), factors.cumprod(0).tolist()), 1):
@@ -514,7 +517,7 @@ play(show_chain, text=textbox("The capital of France is Paris."))
 # </details>
 
 # %% tags=["demo"]
-prompt = tokenizer("My favorite composer is", return_tensors="pt")
+prompt = tokenizer("My favorite composer is", return_tensors="pt").to(model.device)
 hidden = model.get_decoder()(**prompt).last_hidden_state  # everything but lm_head
 by_hand = hidden @ embedding.T
 logits = model(**prompt).logits
@@ -608,7 +611,8 @@ check.close(softmax(rows, dim=1), powers / powers.sum(1, keepdim=True), mistakes
     "you divided the scores by their sum, without exponentiating": rows / rows.sum(1, keepdim=True),
     "1 for the largest score and 0 for the rest is argmax, not softmax": F.one_hot(rows.argmax(1), 3).float(),
     "that is the logarithm of the softmax": (powers / powers.sum(1, keepdim=True)).log(),
-})
+    "the base is e, not 2": 2**rows / (2**rows).sum(1, keepdim=True),
+}, hint="not the softmax of each row")
 check.close(softmax(torch.tensor([1000.0, 0.0]), dim=0), torch.tensor([1.0, 0.0]),
             hint="exp(1000) overflows to infinity: subtract the largest score before you exponentiate")
 ### BEGIN HIDDEN TESTS
@@ -619,7 +623,7 @@ for along in (0, 1, 2, -1, -2):
     check.close(softmax(cube, along), torch.softmax(cube, along), hint=f"wrong along dim={along} of three")
 apart = torch.tensor([[1e4, 1e4 + 1], [-1e4, -1e4 - 1], [0.0, 3.0]])
 check.close(softmax(apart, 1), torch.softmax(apart, 1), atol=2e-3,  # rounding at 10,000
-            hint="each slice needs its own maximum, not the whole tensor's")
+            hint="wrong for large scores far from one another: subtract from each slice its own maximum")
 barred = torch.tensor([0.5, -math.inf, 0.5, -math.inf])
 check.close(softmax(barred, 0), torch.tensor([0.5, 0.0, 0.5, 0.0]), hint="a score of -inf has probability 0")
 check.close(softmax(cube.double(), 2), torch.softmax(cube.double(), 2), hint="float64 goes in, float64 comes out")
@@ -675,18 +679,20 @@ check.close(log_softmax(disguised, dim=1), known.log(), mistakes={
     "the sign is wrong: log-probabilities are negative": -known.log(),
     "one constant for the whole table: each slice along `dim` has its own": disguised - disguised.exp().sum().log(),
     "wrong axis: mind `dim`": torch.log_softmax(disguised, 0),
-})
+    "the shift alone is not enough: subtract the logarithm of the sum of the exponentials as well":
+        disguised - disguised.amax(1, keepdim=True),
+}, hint="not the logarithms of each row's softmax")
 check.close(log_softmax(torch.tensor([0.0, 1000.0]), dim=0), torch.tensor([-1000.0, 0.0]), mistakes={
     "the probability had become 0 before you took its logarithm: simplify log(exp(x) / sum) first":
         torch.tensor([-math.inf, 0.0]),
-}, hint="exp(1000) overflows: subtract the largest score first")
+}, hint="exp(1000) overflows: subtract the largest score first, and bend no probability before its logarithm is taken")
 ### BEGIN HIDDEN TESTS
 block = 40 * torch.randn(3, 2, 4, generator=torch.Generator().manual_seed(1))
 kept = check.beside(lambda f, x: (f(x, 1), x)[1], log_softmax, block)
 check.equal(kept, block, hint="you changed `x` in place")
 scattered = torch.tensor([[1e4, 1e4 - 2000], [-1e4, -1e4 - 1], [0.0, 3.0]])
 check.close(log_softmax(scattered, 1), torch.log_softmax(scattered, 1), atol=2e-3,  # rounding at 10,000
-            hint="each slice needs its own maximum, not the whole tensor's")
+            hint="wrong for large scores far from one another: subtract from each slice its own maximum")
 for along in (0, 1, 2, -1, -3):
     check.close(log_softmax(block, along), torch.log_softmax(block, along), hint=f"wrong along dim={along} of three")
 check.close(log_softmax(block.double(), 0), torch.log_softmax(block.double(), 0),
@@ -759,10 +765,11 @@ for name, scores in {"logits": last, "log-probabilities": log_softmax(last, 0), 
 # Write `top_k_next(model, tokenizer, prompt, k)`: the `k` most likely next tokens after `prompt`, as a list of `k`
 # tuples `(token, probability)`, the most likely first. `token` is the string that `tokenizer.decode` gives for that
 # one id, leading space and all; `probability` is a plain float, its share among **all** tokens of the vocabulary. Encode
-# the prompt (never empty) just as `tokenizer(prompt)` does, with whatever special tokens it adds.
+# the prompt (never empty) just as `tokenizer(prompt)` does, with whatever special tokens it adds, and move the ids to
+# `model.device`.
 #
-# <details><summary>Hint 1</summary><code>tokenizer(prompt, return_tensors="pt")</code> gives ids and mask with the batch
-# axis that the model wants; <code>model(**batch).logits</code> is (1, T, V).</details>
+# <details><summary>Hint 1</summary><code>tokenizer(prompt, return_tensors="pt").to(model.device)</code> gives ids and mask
+# with the batch axis that the model wants, where it wants them; <code>model(**batch).logits</code> is (1, T, V).</details>
 # <details><summary>Hint 2</summary>Softmax first, then the k largest. The other way round, the k would share all of the
 # probability among themselves.</details>
 # <details><summary>Hint 3</summary><code>values, ids = p.topk(k)</code> are sorted already. <code>.tolist()</code> makes
@@ -770,9 +777,10 @@ for name, scores in {"logits": last, "log-probabilities": log_softmax(last, 0), 
 
 # %% nbgrader={"grade": false, "grade_id": "top_k_next", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def top_k_next(model, tokenizer, prompt: str, k: int) -> list[tuple[str, float]]:
-    """The k most likely tokens after `prompt` with their probabilities, the most likely first."""
+    """The k most likely tokens after `prompt` as (decoded token, probability), the most likely first."""
     ### BEGIN SOLUTION
-    logits = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1]  # (V,)
+    batch = tokenizer(prompt, return_tensors="pt").to(model.device)
+    logits = model(**batch).logits[0, -1]  # (V,)
     values, ids = torch.softmax(logits, 0).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
     ### END SOLUTION
@@ -787,7 +795,7 @@ def best_of(scores, coder, k):
 
 
 capital = "The capital of France is"
-scores = model(**tokenizer(capital, return_tensors="pt")).logits[0]  # (T, V)
+scores = model(**tokenizer(capital, return_tensors="pt").to(model.device)).logits[0]  # (T, V)
 names, share, best = best_of(scores[-1], tokenizer, 5)
 inner = tokenizer.convert_ids_to_tokens(best)
 pairs_of = lambda left, right: list(zip(left, right, strict=True))
@@ -804,10 +812,11 @@ check.close(top_k_next(model, tokenizer, capital, 5), pairs_of(names, share), rt
     "ids came: decode each of them into a string": pairs_of(best, share),
     "pairs in the wrong order: (token, probability)": pairs_of(share, names),
     "each pair should be a tuple": [list(pair) for pair in pairs_of(names, share)],
+    "these are percentages: a probability is at most 1": pairs_of(names, [100 * s for s in share]),
 }, hint="not the most likely next tokens with their probabilities")
 ### BEGIN HIDDEN TESTS
 composer = "My favorite composer is"
-after = model(**tokenizer(composer, return_tensors="pt")).logits[0, -1]
+after = model(**tokenizer(composer, return_tensors="pt").to(model.device)).logits[0, -1]
 check.close(top_k_next(model, tokenizer, composer, 7), pairs_of(*best_of(after, tokenizer, 7)[:2]), rtol=1e-3,
             hint="wrong for another prompt and k=7")
 # A tokenizer that puts <s> before every text, and a model with another vocabulary.
@@ -861,8 +870,8 @@ play(show_next, prompt=textbox("My favorite composer is", "prompt"))
 
 # %% tags=["demo"]
 text = "The capital of France is Paris. It lies on the river Seine, and about two million people live there."
-ids = tokenizer(text, return_tensors="pt").input_ids
-scores, following = model(ids).logits[0, :-1].double(), ids[0, 1:]  # position t is about token t + 1
+ids = tokenizer(text, return_tensors="pt").input_ids.to(model.device)
+scores, following = model(ids).logits[0, :-1].double().cpu(), ids[0, 1:].cpu()  # position t is about token t + 1
 taus = torch.linspace(0.6, 2.0, 57, dtype=torch.float64)
 log_likelihood = torch.stack([torch.distributions.Categorical(logits=scores / tau).log_prob(following).sum()
                               for tau in taus])
@@ -897,9 +906,9 @@ print(f"argmin of the loss:       τ = {taus[loss.argmin()]:.3f}, where it is {l
 #
 # ### Exercise: `cross_entropy` (4 points, 20 minutes)
 #
-# Write `cross_entropy(logits, targets, ignore_index=-100)` without calling torch's. `logits` has shape (..., V),
-# `targets` has the same shape without the last axis: (N, V) goes with (N,), and (B, T, V) with (B, T). Return the
-# **mean** surprisal of the targets in nats, as a tensor of shape () and of the dtype of `logits`. A position whose
+# Write `cross_entropy(logits, targets, ignore_index=-100)` without calling torch's. `logits` has shape (N, V), one row
+# of scores for each position, and `targets` has shape (N,), the token that came there. Return the **mean** surprisal of
+# the targets in nats, as a tensor of shape () and of the dtype of `logits`. A position whose
 # target is `ignore_index` takes no part: neither in the sum nor in the number you divide by. (That is how padding is
 # kept out of a loss.) `ignore_index` may be any whole number, a real token's id as well; at least one position is
 # kept. It must stay right for logits such as ±10,000.
@@ -907,7 +916,7 @@ print(f"argmin of the loss:       τ = {taus[loss.argmin()]:.3f}, where it is {l
 # <details><summary>Hint 1</summary>You have just written what turns logits into log-probabilities safely. What remains
 # is to pick one number in each row, and to average the right ones.</details>
 # <details><summary>Hint 2</summary>Throw out the ignored positions first: <code>kept = targets != ignore_index</code> is
-# a mask that indexes both tensors, and <code>logits[kept]</code> has shape (number kept, V), whatever it was before.</details>
+# a mask that indexes both tensors, and <code>logits[kept]</code> has shape (number kept, V).</details>
 # <details><summary>Hint 3</summary><code>logp.gather(-1, targets[:, None])</code> picks entry <code>targets[n]</code> of
 # row n. Then a minus sign and <code>.mean()</code>.</details>
 
@@ -915,7 +924,7 @@ print(f"argmin of the loss:       τ = {taus[loss.argmin()]:.3f}, where it is {l
 def cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int = -100) -> Tensor:
     """Mean of -log p(target) in nats over the positions whose target is not `ignore_index`; shape ().
 
-    logits: (..., V). targets: (...), token ids or `ignore_index`.
+    logits: (N, V). targets: (N,), token ids or `ignore_index`.
     """
     ### BEGIN SOLUTION
     kept = targets != ignore_index
@@ -939,26 +948,25 @@ check.close(cross_entropy(raw, torch.tensor([0, 2, 2])), torch.tensor(sum(nats) 
     "that is the entropy of the guesses: the targets do not come into it": -(chances * chances.log()).sum(1).mean(),
     "softmax along the wrong axis: it goes over the vocabulary, the last one":
         -torch.log_softmax(raw, 0)[[0, 1, 2], [0, 2, 2]].mean(),
-})
+}, hint="not the mean surprisal of the three targets")
 check.close(cross_entropy(raw, torch.tensor([0, -100, 2])), torch.tensor((nats[0] + nats[2]) / 2), mistakes={
     "divide by the number of targets that were kept, not by all of them": torch.tensor((nats[0] + nats[2]) / 3),
     "a target of -100 is to be ignored, not used as an index": torch.tensor((nats[0] - math.log(0.1) + nats[2]) / 3),
 }, hint="a target of -100 takes no part in the mean")
 ### BEGIN HIDDEN TESTS
-generator = torch.Generator().manual_seed(0)
-wide, aims = 5 * torch.randn(2, 4, 7, generator=generator), torch.randint(0, 7, (2, 4), generator=generator)
-aims[0, 1], aims[1, 3], aims[1, 2] = -100, -100, 3
-long, real = wide.flatten(0, 1), aims.where(aims >= 0, 3)
-check.close(cross_entropy(wide, aims), F.cross_entropy(long, aims.flatten()),
-            hint="wrong for logits (B, T, V) and targets (B, T)")
-for ignored in (3, real[0, 0].item(), 0):
-    check.close(cross_entropy(wide, real, ignored), F.cross_entropy(long, real.flatten(), ignore_index=ignored),
-                hint=f"ignore_index={ignored}: `ignore_index` is an argument, and may be a real token's id")
-check.close(cross_entropy(wide.double(), real, ignore_index=-1), F.cross_entropy(long.double(), real.flatten()),
-            hint="wrong in float64, or where nothing is ignored")
 steep = torch.tensor([[1e4, 0.0, -1e4], [-1e4, 1e4, 0.0]])
 check.close(cross_entropy(steep, torch.tensor([1, 1])), torch.tensor(5000.0),
-            hint="not finite for large logits: use log_softmax, not the logarithm of a softmax")
+            hint="wrong or not finite for large logits: use log_softmax, not the logarithm of a softmax")
+generator = torch.Generator().manual_seed(0)
+wide, aims = 5 * torch.randn(8, 7, generator=generator), torch.randint(0, 7, (8,), generator=generator)
+aims[1], aims[7], aims[6] = -100, -100, 3
+real = aims.where(aims >= 0, 3)
+check.close(cross_entropy(wide, aims), F.cross_entropy(wide, aims), hint="wrong for eight rows, two of them ignored")
+for ignored in (3, real[0].item(), 0):
+    check.close(cross_entropy(wide, real, ignored), F.cross_entropy(wide, real, ignore_index=ignored),
+                hint=f"ignore_index={ignored}: `ignore_index` is an argument, and may be a real token's id")
+check.close(cross_entropy(wide.double(), real, ignore_index=-1), F.cross_entropy(wide.double(), real),
+            hint="wrong in float64, or where nothing is ignored")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -966,9 +974,9 @@ check.close(cross_entropy(steep, torch.tensor([1, 1])), torch.tensor(5000.0),
 
 # %% tags=["demo"]
 def show_surprisal(text: str) -> None:
-    ids = tokenizer(text, return_tensors="pt").input_ids
+    ids = tokenizer(text, return_tensors="pt").input_ids.to(model.device)
     logits = model(ids).logits
-    each = [cross_entropy(logits[0, t], ids[0, t + 1]).item() for t in range(ids.shape[1] - 1)]
+    each = [cross_entropy(logits[0, t - 1:t], ids[0, t:t + 1]).item() for t in range(1, ids.shape[1])]
     fig, ax = plots.figure(size=(8.8, 2.8))
     worst = max(each)
     ax.bar(range(len(each)), each, color=[plots.ORANGE if s == worst else plots.BLUE for s in each])
@@ -1004,21 +1012,21 @@ play(show_surprisal, text=textbox("To be, or not to be, that is the potato."))
 # ### Exercise: `perplexity` (3 points, 15 minutes)
 #
 # Write `perplexity(model, input_ids)`: `exp` of the mean surprisal over all predicted tokens of `input_ids`, which has
-# shape (B, T) with T >= 2 and no padding, as a plain float. The first token of each row is given, so B (T − 1) tokens
-# are predicted; with several rows it is still **one** mean over all of those, then one `exp`. You may use your
-# `cross_entropy` or torch's `F.cross_entropy`.
+# shape (B, T) with T >= 2 and no padding and is on the model's device, as a plain float. The first token of each row is
+# given, so B (T − 1) tokens are predicted; with several rows it is still **one** mean over all of those, then one
+# `exp`. You may use your `cross_entropy` or torch's `F.cross_entropy`.
 #
 # <details><summary>Hint 1</summary>Position t of the logits is about token t + 1. Which logits have no token to be about,
 # and which token has no logits about it?</details>
 # <details><summary>Hint 2</summary><code>logits[:, :-1]</code> goes with <code>input_ids[:, 1:]</code>.</details>
-# <details><summary>Hint 3</summary>torch's cross-entropy wants (N, V) and (N,): <code>.flatten(0, 1)</code> on the logits
+# <details><summary>Hint 3</summary>Either cross-entropy wants (N, V) and (N,): <code>.flatten(0, 1)</code> on the logits
 # and <code>.flatten()</code> on the targets. <code>.exp().item()</code> ends it.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "perplexity", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def perplexity(model, input_ids: Tensor) -> float:
     """exp of the mean surprisal in nats of every token but the first of each row (Jelinek et al. 1977).
 
-    input_ids: (B, T), T >= 2, without padding.
+    input_ids: (B, T), T >= 2, without padding, on the model's device.
     """
     ### BEGIN SOLUTION
     logits = model(input_ids).logits[:, :-1]  # the last position is about a token that is not there
@@ -1034,23 +1042,29 @@ check.close(perplexity(even, torch.tensor([[3, 1, 4, 1, 5]])), 23.0, rtol=1e-4, 
     "that is the cross-entropy: perplexity is its exponential": math.log(23),
     "2 ** nats: take exp, or measure in bits": 2 ** math.log(23),
     "that is the exponential of a sum: take the mean over the tokens": lambda: math.exp(4 * math.log(23)),
+    "you divided by all tokens: the first is given, so T - 1 are predicted": 23 ** (4 / 5),
     "the sign of the surprisal is wrong": 1 / 23,
 }, hint="a model that knows nothing has perplexity V")
 toy, page = toy_llama(1), torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [7, 7, 7, 7, 7]])
 guesses = toy(page).logits.double()
 judged = lambda scores, ids: F.cross_entropy(scores.flatten(0, 1), ids.flatten()).exp().item()
+each = F.cross_entropy(guesses[:, :-1].flatten(0, 1), page[:, 1:].flatten(), reduction="none")
 check.close(perplexity(toy, page), toy(page, labels=page).loss.exp().item(), rtol=1e-4, mistakes={
     "each position was judged by its own token: position t is about token t + 1": judged(guesses, page),
     "shifted the wrong way: position t is about token t + 1, not t - 1": judged(guesses[:, 1:], page[:, :-1]),
     "the mean of the rows' perplexities is not the perplexity: one mean over all tokens, then exp":
         sum(judged(guesses[b:b + 1, :-1], page[b:b + 1, 1:]) for b in range(3)) / 3,
     "only the first row was used": judged(guesses[:1, :-1], page[:1, 1:]),
+    "take the mean first, then its exponential": each.exp().mean().item(),
+    "the end of a row does not predict the start of the next: shift each row by itself":
+        judged(guesses.flatten(0, 1)[None, :-1], page.flatten()[None, 1:]),
 }, hint="wrong for a batch of three rows")
 ### BEGIN HIDDEN TESTS
 pair = torch.tensor([[5, 8]])
 check.close(perplexity(toy, pair), 1 / torch.softmax(toy(pair).logits[0, 0].double(), 0)[8].item(), rtol=1e-4,
             hint="wrong for the shortest text, of two tokens, one of which is predicted")
 seine = tokenizer("The capital of France is Paris. It lies on the river Seine.", return_tensors="pt").input_ids
+seine = seine.to(model.device)
 check.close(perplexity(model, seine), model(seine, labels=seine).loss.exp().item(), rtol=1e-3,
             hint="wrong for the real model")
 ### END HIDDEN TESTS
@@ -1058,12 +1072,13 @@ check.close(perplexity(model, seine), model(seine, labels=seine).loss.exp().item
 # %% tags=["demo"]
 for sentence in ("The capital of France is Paris.", "The capital of France is Berlin.", "The capital of France is banana.",
                  "Colourless green ideas sleep furiously.", "Furiously sleep ideas green colourless."):
-    print(f"{perplexity(model, tokenizer(sentence, return_tensors='pt').input_ids):>10.1f}  {sentence}")
+    ids = tokenizer(sentence, return_tensors="pt").input_ids.to(model.device)
+    print(f"{perplexity(model, ids):>10.1f}  {sentence}")
 
 # %% [markdown]
-# Chomsky (1957) made up the fourth sentence to say that probability knows nothing of grammar, since neither it nor its
-# reversal had ever been uttered. The model finds both absurd, but the one that breaks the rules of English as well finds
-# even less favour.
+# Chomsky (1957) made up the fourth sentence. Neither it nor its reversal, he argued, had ever been uttered, so no
+# statistics of English could tell which of the two is grammatical. The model finds both absurd, but the one that breaks
+# the rules of English as well finds even less favour.
 
 # %% [markdown]
 # ## 7. The loop that writes
@@ -1113,14 +1128,15 @@ print("the padding token:", tokenizer.pad_token_id, repr(tokenizer.pad_token))
 # ### Exercise: `generate_greedy` (6 points, 35 minutes)
 #
 # Write `generate_greedy(model, input_ids, attention_mask, max_new_tokens)`. `input_ids` and `attention_mask` are (B, T)
-# int64 tensors of left-padded prompts; 1 in the mask is a real token. Return (B, T + max_new_tokens) int64: the prompts
-# **as they came, padding included, followed by the new tokens**. Each new token has the largest logit at the last
-# position, given the real tokens of its row.
+# int64 tensors of left-padded prompts, on the model's device; 1 in the mask is a real token. Return
+# (B, T + max_new_tokens) int64: the prompts **as they came, padding included, followed by the new tokens**. Each new
+# token has the largest logit at the last position, given the real tokens of its row. It must hold for any causal model,
+# with rotary positions or with absolute ones.
 #
-# Every row gets exactly `max_new_tokens`: an end-of-text token is appended like any other and stops nothing. With 0 you
-# give the prompts back. Which tokens are padding is for the mask to say: the padding id may also be a real token of a
-# prompt. Leave the arguments as they were. There are no ties, and speed does not matter: feeding the whole sequence at
-# each step is fine. Do not call `model.generate`; it is the test's yardstick.
+# `max_new_tokens` is at least 1. No test runs into an end-of-text token; what you do there is up to you. Which tokens
+# are padding is for the mask to say: the padding id may also be a real token of a prompt. Leave the arguments as they
+# were. There are no ties, and speed does not matter: feeding the whole sequence at each step is fine. Do not call
+# `model.generate`; it is the test's yardstick.
 #
 # <details><summary>Hint 1</summary>Write it for one unpadded row first: <code>model(ids).logits[:, -1].argmax(-1)</code>
 # has shape (B,). How do you append it to ids of shape (B, T)?</details>
@@ -1131,9 +1147,11 @@ print("the padding token:", tokenizer.pad_token_id, repr(tokenizer.pad_token))
 
 # %% nbgrader={"grade": false, "grade_id": "generate_greedy", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def generate_greedy(model, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int) -> Tensor:
-    """Continue each left-padded prompt with its most likely tokens.
+    """Continue each left-padded prompt with its most likely tokens, as if it stood there without padding.
 
-    input_ids, attention_mask: (B, T) int64, 1 = a real token. Returns (B, T + max_new_tokens): prompts and new tokens.
+    Holds for every causal model: with rotary positions (Llama) and with learned absolute ones (GPT-2).
+    input_ids, attention_mask: (B, T) int64, 1 = a real token. Returns (B, T + max_new_tokens): the prompts as they
+    came, padding included, and the new tokens.
     """
     ### BEGIN SOLUTION
     ids, mask = input_ids, attention_mask
@@ -1197,19 +1215,16 @@ for seed in (1, 2):
         check.equal(generate_greedy(writer, ids, mask, 9), want, hint="wrong for four prompts of different lengths")
         check.equal(generate_greedy(writer, ids, mask, 9), by_transformers(writer, ids, mask, 9),
                     hint="not what `generate` of transformers gives for the batch")
-        check.equal(generate_greedy(writer, ids, mask, 0), ids, hint="max_new_tokens=0 gives the prompts back")
-# The padding id is a real token of a prompt; and some token that a model writes is declared its end of text.
+# The padding id is a real token of a prompt.
 real_zero = [[0, 5, 0, 0, 6], [7, 0]]
 ids, mask = left_padded(real_zero, pad=0)
 for writer in (rotary, absolute):
     want = torch.cat([ids, torch.tensor(continued(writer, real_zero, 5))], 1)
-    writer.config.eos_token_id = writer.generation_config.eos_token_id = want[0, -4].item()
-    check.equal(generate_greedy(writer, ids, mask, 5), want,
-                hint="the mask says what is padding, not the padding id; and an end-of-text token stops nothing here")
+    check.equal(generate_greedy(writer, ids, mask, 5), want, hint="the mask says what is padding, not the padding id")
 kept = check.beside(lambda f, m, x, y: (f(m, x, y, 2), x, y)[1:], generate_greedy, rotary, ids, mask)
 check.equal(kept, (ids, mask), hint="you changed the arguments in place")
 cities = tokenizer(["The capital of France is", "The cat sat on"], padding=True, padding_side="left",
-                   return_tensors="pt")
+                   return_tensors="pt").to(model.device)
 want = by_transformers(model, cities.input_ids, cities.attention_mask, 4)
 check.equal(generate_greedy(model, cities.input_ids, cities.attention_mask, 4), want, hint="wrong on the real model")
 ### END HIDDEN TESTS
@@ -1221,7 +1236,7 @@ check.equal(generate_greedy(model, cities.input_ids, cities.attention_mask, 4), 
 
 # %% tags=["demo"]
 def show_writing(prompt: str, steps: float = 30) -> None:
-    encoded = tokenizer(prompt, return_tensors="pt")
+    encoded = tokenizer(prompt, return_tensors="pt").to(model.device)
     written = generate_greedy(model, encoded.input_ids, encoded.attention_mask, int(steps))
     print(repr(tokenizer.decode(written[0])), "\n")  # the whole sequence at once, never token by token
 
@@ -1232,9 +1247,9 @@ play(show_writing, prompt=textbox("Once upon a time", "prompt"), steps=slider(15
 
 # %% [markdown]
 # After nothing at all, anything may follow; probability is spread thin, and the likeliest token at each step makes no
-# likely text. The cat comes round to the cat's back, and the digits go round for ever. **Repetition** is the well-known ailment of
-# greedy decoding (Holtzman et al. 2020): every sentence that has occurred makes itself more likely, the more often the
-# more so (Xu et al. 2022), and nothing ever shakes the loop off its track. Section 8 has the cure.
+# likely text. The cat comes round to the cat's back, and the digits go round for ever. **Repetition** is the well-known
+# ailment of greedy decoding (Holtzman et al. 2020): every sentence that has occurred makes itself more likely, the more
+# often the more so (Xu et al. 2022), and nothing ever shakes the loop off its track. Section 8 has the cure.
 #
 # `model.generate` does the same and more: it keeps the keys and values of earlier tokens instead of computing them anew
 # (unit 05), and it stops at the end-of-text token.
@@ -1242,7 +1257,7 @@ play(show_writing, prompt=textbox("Once upon a time", "prompt"), steps=slider(15
 # %% tags=["demo"]
 import time
 
-encoded = tokenizer("The cat sat on the", return_tensors="pt")
+encoded = tokenizer("The cat sat on the", return_tensors="pt").to(model.device)
 began = time.perf_counter()
 yours = generate_greedy(model, encoded.input_ids, encoded.attention_mask, 30)
 between = time.perf_counter()
@@ -1294,7 +1309,7 @@ from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogit
 
 
 def show_knobs(prompt: str, temperature: float, top_k: float, top_p: float) -> None:
-    scores = model(**tokenizer(prompt, return_tensors="pt")).logits[:, -1]
+    scores = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[:, -1].cpu()
     knobs = LogitsProcessorList([TemperatureLogitsWarper(temperature), TopKLogitsWarper(int(top_k)),
                                  TopPLogitsWarper(top_p)])  # as `generate` has them
     before, ids = torch.softmax(scores[0], 0).sort(descending=True)
@@ -1325,8 +1340,8 @@ play(show_knobs, prompt=textbox("My favorite composer is", "prompt"), temperatur
 #
 # - The order is temperature, then top-k, then top-p, and top-p looks at the probabilities *after* top-k, when they sum to
 #   1 again.
-# - `temperature` 0 means the most likely token, without a draw (and without a division by zero).
-# - `top_k` is `None`, which keeps all tokens, or a whole number from 1 on; V or more keeps all as well.
+# - `temperature` is greater than 0; the closer to 0, the closer to the argmax.
+# - `top_k` is a whole number from 1 to V; V keeps all tokens.
 # - `top_p` is in (0, 1]; 1.0 keeps all. The nucleus includes the token that carries the sum across `top_p`, so there is
 #   always at least one. (No test sits exactly on the border, and there are no ties.)
 # - A token outside is **never** drawn; inside, probabilities keep their proportions. A logit may be $-\infty$.
@@ -1344,18 +1359,15 @@ play(show_knobs, prompt=textbox("My favorite composer is", "prompt"), temperatur
 # draws a <em>rank</em> for each row, (B, 1). <code>order.gather(-1, rank)</code> makes it a token id again.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "sample_next", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def sample_next(logits: Tensor, temperature: float, top_k: int | None, top_p: float,
-                generator: torch.Generator) -> Tensor:
+def sample_next(logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator) -> Tensor:
     """Draw one token for each row: temperature, then top-k, then top-p (Holtzman et al. 2020).
 
-    logits: (B, V). Returns ids (B,), int64. temperature 0 is greedy; top_k None and top_p 1.0 keep every token.
+    logits: (B, V). temperature > 0. top_k: 1 to V, where V keeps every token. top_p: in (0, 1], where 1.0 keeps every
+    token; the nucleus includes the token that carries the sum across top_p. Returns ids (B,), int64.
     """
     ### BEGIN SOLUTION
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = (logits / temperature).sort(descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     before = p.cumsum(-1) - p  # how much the more likely tokens have already
     p = p.masked_fill(before >= top_p, 0)
@@ -1384,20 +1396,21 @@ shares = lambda temperature, top_k, top_p, seed: check.beside(
     frequencies, sample_next, lopsided, temperature, top_k, top_p, seed)
 within = {"rtol": 0.0, "atol": 0.04}  # five standard deviations of a frequency among 4000
 
-check.equal(sample_next(torch.stack([lopsided, -lopsided]), 0, None, 1.0, torch.Generator()), torch.tensor([1, 0]),
-            hint="temperature 0 gives the most likely token of each row, as ids of shape (B,)")
-check.shape(sample_next(lopsided.repeat(3, 1), 1.0, None, 1.0, torch.Generator()), (3,),
+check.shape(sample_next(lopsided.repeat(3, 1), 1.0, 5, 1.0, torch.Generator()), (3,),
             hint="one id for each row: shape (B,)")
-check.close(shares(1.0, None, 1.0, 0), fair, **within, mistakes={
+check.close(shares(1.0, 5, 1.0, 0), fair, **within, mistakes={
     "the most likely token came every time: draw at random": only(fair, [1]),
     "all tokens came equally often: draw in proportion to their probabilities": torch.full((5,), 0.2),
     "the right frequencies at the wrong tokens: after sorting, a rank is not a token id":
         fair.sort(descending=True).values,
-}, hint="with temperature 1, top_k None and top_p 1.0 each token comes as often as its probability says")
-check.close(shares(0.5, None, 1.0, 1), only(fair**2, range(5)), **within, mistakes={
+}, hint="with temperature 1, top_k=5 of 5 and top_p 1.0 each token comes as often as its probability says, "
+         "and each row has a draw of its own")
+check.close(shares(0.5, 5, 1.0, 1), only(fair**2, range(5)), **within, mistakes={
     "a low temperature flattened the distribution: divide the logits by it, do not multiply": only(fair**0.5, range(5)),
     "temperature had no effect: it divides the logits, before the softmax": fair,
 }, hint="wrong frequencies at temperature 0.5")
+check.equal(sample_next(torch.stack([lopsided, -lopsided]), 0.01, 5, 1.0, torch.Generator()), torch.tensor([1, 0]),
+            hint="a very low temperature gives the most likely token of each row, as int64 ids of shape (B,)")
 check.close(shares(1.0, 2, 1.0, 2), only(fair, [1, 3]), **within, mistakes={
     "top_k had no effect": fair,
     "top_k=2 must keep two tokens, and it kept one": only(fair, [1]),
@@ -1405,15 +1418,15 @@ check.close(shares(1.0, 2, 1.0, 2), only(fair, [1, 3]), **within, mistakes={
     "you kept the least likely tokens": only(fair, [0, 2]),
     "you kept the first k ids: the k most likely tokens are wanted": only(fair, [0, 1]),
 }, hint="wrong frequencies with top_k=2")
-check.close(shares(1.0, None, 0.6, 3), only(fair, [1, 3]), **within, mistakes={
+check.close(shares(1.0, 5, 0.6, 3), only(fair, [1, 3]), **within, mistakes={
     "top_p had no effect": fair,
     "the token that carries the sum across top_p belongs in the nucleus": only(fair, [1]),
     "the nucleus is one token too large: stop once the sum has reached top_p": only(fair, [1, 3, 4]),
     "you kept the least likely tokens: the nucleus starts from the most likely": only(fair, [0, 2, 4]),
 }, hint="wrong frequencies with top_p=0.6")
 ### BEGIN HIDDEN TESTS
-check.close(shares(2.0, None, 1.0, 4), only(fair**0.5, range(5)), **within, hint="wrong frequencies at temperature 2")
-check.close(shares(0.5, None, 0.7, 5), only(fair**2, [1, 3]), **within, mistakes={
+check.close(shares(2.0, 5, 1.0, 4), only(fair**0.5, range(5)), **within, hint="wrong frequencies at temperature 2")
+check.close(shares(0.5, 5, 0.7, 5), only(fair**2, [1, 3]), **within, mistakes={
     "temperature comes before top-p: it changes the nucleus": only(fair**2, [1, 3, 4]),
 }, hint="wrong frequencies with temperature 0.5 and top_p 0.7")
 check.close(shares(1.0, 3, 0.72, 6), only(fair, [1, 3]), **within, mistakes={
@@ -1422,9 +1435,9 @@ check.close(shares(1.0, 3, 0.72, 6), only(fair, [1, 3]), **within, mistakes={
 check.close(shares(2.0, 4, 0.8, 7), only(fair**0.5, [1, 3, 4]), **within,
             hint="wrong frequencies with all three knobs")
 # Exactly which tokens can come: never one that is cut off, and each of the others now and then.
-supports = [((1.0, 4, 1.0), [1, 2, 3, 4]), ((1.0, None, 0.9), [1, 2, 3, 4]), ((3.0, None, 0.55), [1, 3, 4]),
-            ((1.0, 1, 1.0), [1]), ((1.0, None, 0.01), [1]), ((0.01, None, 1.0), [1]),
-            ((1.0, 5, 1.0), [0, 1, 2, 3, 4]), ((1.0, 99, 1.0), [0, 1, 2, 3, 4])]
+supports = [((1.0, 4, 1.0), [1, 2, 3, 4]), ((1.0, 5, 0.9), [1, 2, 3, 4]), ((3.0, 5, 0.55), [1, 3, 4]),
+            ((1.0, 1, 1.0), [1]), ((1.0, 5, 0.01), [1]), ((0.01, 5, 1.0), [1]),
+            ((1.0, 5, 1.0), [0, 1, 2, 3, 4])]
 for knobs, allowed in supports:
     seen = shares(*knobs, 8)
     check.shape(seen, (5,))
@@ -1435,7 +1448,7 @@ check.close(check.beside(frequencies, sample_next, barred, 1.0, 3, 0.95, 9), tor
             **within, hint="a logit of -inf is never drawn")
 # Rows differ, and each has its own nucleus.
 mixed = torch.tensor([[0.0, 9.0, 0.0, 0.0], [0.0, 0.1, 0.2, 0.3], [8.0, 0.0, 0.0, 7.9], [0.0, 0.0, 9.0, 0.0]])
-drawn = check.beside(lambda f, x: f(x.repeat(500, 1), 1.0, None, 0.9, torch.Generator().manual_seed(0)),
+drawn = check.beside(lambda f, x: f(x.repeat(500, 1), 1.0, 4, 0.9, torch.Generator().manual_seed(0)),
                      sample_next, mixed)
 check.shape(drawn, (2000,))
 check.equal([sorted(set(drawn[row::4].tolist())) for row in range(4)], [[1], [0, 1, 2, 3], [0, 3], [2]],
@@ -1443,7 +1456,7 @@ check.equal([sorted(set(drawn[row::4].tolist())) for row in range(4)], [[1], [0,
 # The generator decides, and moves on.
 flat = torch.zeros(200, 50)
 draws = lambda seed, times: check.beside(
-    lambda f, x, s, n: [f(x, 1.0, None, 1.0, g) for g in [torch.Generator().manual_seed(s)] * n],
+    lambda f, x, s, n: [f(x, 1.0, 50, 1.0, g) for g in [torch.Generator().manual_seed(s)] * n],
     sample_next, flat, seed, times)
 first, second = draws(3, 2)
 check.equal(draws(3, 1)[0], first, hint="the same seed gave other tokens: take all randomness from `generator`")
@@ -1459,11 +1472,12 @@ check.equal(kept, mixed, hint="you changed `logits` in place")
 # dull and where it turns mad.
 
 # %% tags=["demo"]
-encoded = tokenizer(["The cat sat on the"] * 4, return_tensors="pt")
-dice = torch.Generator().manual_seed(0)
+encoded = tokenizer(["The cat sat on the"] * 4, return_tensors="pt").to(model.device)
+dice = torch.Generator(model.device).manual_seed(0)  # it must be where the logits are
 ids, mask = encoded.input_ids, encoded.attention_mask
 for _ in range(25):
-    new = sample_next(model(input_ids=ids, attention_mask=mask).logits[:, -1], temperature=0.8, top_k=None, top_p=0.9, generator=dice)
+    last_logits = model(input_ids=ids, attention_mask=mask).logits[:, -1]
+    new = sample_next(last_logits, temperature=0.8, top_k=1000, top_p=0.9, generator=dice)
     ids, mask = torch.cat([ids, new[:, None]], 1), torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
 for text in tokenizer.batch_decode(ids):
     print(repr(text), "\n")
@@ -1486,10 +1500,10 @@ for text in tokenizer.batch_decode(ids):
 # dozen Wikipedia articles. Do not expect wonders of it; the machinery is BERT's.
 
 # %%
-masked_lm, masked_tokenizer = models.load_masked_lm(device="cpu")
+masked_lm, masked_tokenizer = models.load_masked_lm()
 
 # %% tags=["demo"]
-blank = masked_tokenizer("Life is like a [MASK] of chocolates.", return_tensors="pt")
+blank = masked_tokenizer("Life is like a [MASK] of chocolates.", return_tensors="pt").to(masked_lm.device)
 print("ids   ", blank.input_ids[0].tolist())
 print("tokens", masked_tokenizer.convert_ids_to_tokens(blank.input_ids[0]))
 print("mask  ", blank.attention_mask[0].tolist(), "(attention: all of these are real)")
@@ -1516,26 +1530,25 @@ print("logits", tuple(guesses.shape), " at the mask", tuple(at_mask.shape), f"fr
 # Write `fill_mask(model, tokenizer, text, k)`: the `k` most likely tokens for the one mask token in `text`, as a list of
 # `k` tuples `(token, probability)`, the most likely first: strings as `tokenizer.decode` gives them for the single id,
 # and plain floats, the softmax over the whole vocabulary at the mask's position. The mask may stand anywhere. It is
-# `[MASK]` for BERT, but other models write it otherwise; the tokenizer knows its id as `tokenizer.mask_token_id`. Raise a
-# `ValueError` if the text does not have exactly one.
+# `[MASK]` for BERT, but other models write it otherwise; the tokenizer knows its id as `tokenizer.mask_token_id`. Move
+# the ids to `model.device`.
 #
 # <details><summary>Hint 1</summary>Look for the mask among the <em>ids</em>, not among the words of the text.</details>
-# <details><summary>Hint 2</summary><code>(ids == tokenizer.mask_token_id).nonzero()</code> has one row for each mask.</details>
-# <details><summary>Hint 3</summary><code>positions = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero()[:, 0]</code>;
-# if there is one, the rest is <code>top_k_next</code> with <code>logits[0, positions[0]]</code> for the last position.</details>
+# <details><summary>Hint 2</summary><code>(ids == tokenizer.mask_token_id).nonzero()</code> has one row for each mask, and here
+# there is one.</details>
+# <details><summary>Hint 3</summary><code>place = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero().item()</code>;
+# the rest is <code>top_k_next</code> with <code>logits[0, place]</code> for the last position.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "fill_mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fill_mask(model, tokenizer, text: str, k: int) -> list[tuple[str, float]]:
-    """The k most likely tokens in place of the mask token in `text`, with their probabilities.
+    """The k most likely tokens in place of the one mask token in `text`, as (decoded token, probability).
 
-    Raises ValueError unless `text` has exactly one mask token.
+    The most likely comes first; probabilities are shares among the whole vocabulary.
     """
     ### BEGIN SOLUTION
-    batch = tokenizer(text, return_tensors="pt")
-    positions = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero()[:, 0]
-    if len(positions) != 1:
-        raise ValueError(f"{len(positions)} mask tokens in {text!r}: write {tokenizer.mask_token} exactly once.")
-    logits = model(**batch).logits[0, positions[0]]  # (V,)
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
+    place = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero().item()
+    logits = model(**batch).logits[0, place]  # (V,)
     values, ids = torch.softmax(logits, 0).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
     ### END SOLUTION
@@ -1544,7 +1557,7 @@ def fill_mask(model, tokenizer, text: str, k: int) -> list[tuple[str, float]]:
 # %% nbgrader={"grade": true, "grade_id": "test_fill_mask", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 def fillings(lm, coder, text, place, k):
     """What the model has at position `place` of the encoded text, in plain Python."""
-    scores = lm(**coder(text, return_tensors="pt")).logits[0, place].double()
+    scores = lm(**coder(text, return_tensors="pt").to(lm.device)).logits[0, place].double()
     weights = [math.exp(score) for score in (scores - scores.max()).tolist()]
     ids = sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[:k]
     return [(coder.decode([i]), weights[i] / sum(weights)) for i in ids]
@@ -1553,6 +1566,7 @@ def fillings(lm, coder, text, place, k):
 gump = "Life is like a [MASK] of chocolates."
 at = lambda place: fillings(masked_lm, masked_tokenizer, gump, place, 5)
 want = at(5)  # [CLS] life is like a [MASK] ...
+highest = masked_lm(**masked_tokenizer(gump, return_tensors="pt").to(masked_lm.device)).logits[0, 5].topk(5).values
 check.close(fill_mask(masked_lm, masked_tokenizer, gump, 5), want, rtol=1e-3, mistakes={
     "you read the last position, as for a causal model: read the mask's": at(-1),
     "one position too early: the tokenizer puts a token of its own before the text": at(4),
@@ -1561,10 +1575,11 @@ check.close(fill_mask(masked_lm, masked_tokenizer, gump, 5), want, rtol=1e-3, mi
     "the k probabilities sum to 1: softmax over the whole vocabulary before you pick":
         [(token, p / sum(q for _, q in want)) for token, p in want],
     "these are log-probabilities": [(token, math.log(p)) for token, p in want],
+    "these are logits, not probabilities": [(token, score.item()) for (token, _), score in zip(want, highest, strict=True)],
     "the most likely comes first": want[::-1],
     "each pair should be a tuple": [list(pair) for pair in want],
     "pairs in the wrong order: (token, probability)": [(p, token) for token, p in want],
-}, hint="wrong tokens or probabilities at the position of [MASK]")
+}, hint="wrong tokens or probabilities at the position of [MASK]; was the text encoded as tokenizer(text) does it?")
 ### BEGIN HIDDEN TESTS
 for text, place in (("[MASK] is the capital of France.", 1), ("The river flows into the [MASK]", 6)):
     check.close(fill_mask(masked_lm, masked_tokenizer, text, 3),
@@ -1575,8 +1590,6 @@ little, coder = toy_bert(5, vocab_size=16), toy_tokenizer("a b c d e f g h i j k
 for text, place, k in (("a b <mask> c", 4, 16), ("<mask>", 2, 16), ("d d d d <mask>", 6, 16), ("a b <mask> c", 4, 1)):
     check.close(fill_mask(little, coder, text, k), fillings(little, coder, text, place, k), rtol=1e-3,
                 hint="wrong for another model: take the mask's id from `tokenizer.mask_token_id`, find it in the ids")
-for text, what in (("a b c", "without a mask"), ("a <mask> b <mask>", "with two masks")):
-    check.raises(ValueError, fill_mask, little, coder, text, 2, hint=f"a text {what}")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -1611,7 +1624,7 @@ print("GPT-2's ids, read by ours:", repr(tokenizer.decode(gpt2_ids)))
 # Two steps by hand, then `generate`:
 
 # %% tags=["demo"]
-step = tokenizer(swimming, return_tensors="pt")
+step = tokenizer(swimming, return_tensors="pt").to(model.device)
 ids = step.input_ids
 for number in (1, 2):
     last_logits = model(ids).logits[0, -1]
@@ -1632,7 +1645,7 @@ print("generate:", repr(tokenizer.decode(written[0])), "- the same ids:", torch.
 
 # %% tags=["demo"]
 def show_guesses(text: str) -> None:
-    ids = tokenizer(text, return_tensors="pt").input_ids[0]
+    ids = tokenizer(text, return_tensors="pt").input_ids[0].to(model.device)
     p = softmax(model(ids[None]).logits[0], 1)  # (T, V)
     print(f"{'after':>12}   {'it would say':<14} {'with':>6}   the text has, with")
     for position in range(len(ids) - 1):
@@ -1653,6 +1666,7 @@ play(show_guesses, text=textbox("The capital of France is Paris. It lies on the 
 from unittest.mock import patch
 
 seine = tokenizer("The capital of France is Paris. It lies on the river Seine.", return_tensors="pt").input_ids
+seine = seine.to(model.device)
 calls = []
 
 
@@ -1676,17 +1690,18 @@ print(f"   largest difference of a logit: {(replaced - original).abs().max():.1e
 
 # 2. Embedding, lm_head and your cross-entropy in place of the model's own loss.
 hidden = model.get_decoder()(inputs_embeds=embedding[seine]).last_hidden_state
-loss = cross_entropy((hidden @ embedding.T)[:, :-1], seine[:, 1:])
+loss = cross_entropy((hidden @ embedding.T)[0, :-1], seine[0, 1:])
 check.close(loss, model(seine, labels=seine).loss, rtol=1e-4, hint="your loss is not the model's")
 print(f"2. your loss {loss:.6f}, the model's {model(seine, labels=seine).loss:.6f}")
 
 # 3. Your loop, and your sampler as its chooser, against `generate`.
 prompts = tokenizer(["The capital of France is", "My cat"], padding=True, padding_side="left", return_tensors="pt")
+prompts = prompts.to(model.device)
 theirs = model.generate(**prompts, max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=tokenizer.pad_token_id)
 yours = generate_greedy(model, **prompts, max_new_tokens=12)
 check.equal(yours, theirs, hint="your loop writes other ids than generate")
-cold = sample_next(model(**prompts).logits[:, -1], 0, None, 1.0, torch.Generator())
-check.equal(cold, theirs[:, prompts.input_ids.shape[1]], hint="your sampler at temperature 0 is not greedy")
+cold = sample_next(model(**prompts).logits[:, -1], 0.001, 1000, 1.0, torch.Generator(model.device))
+check.equal(cold, theirs[:, prompts.input_ids.shape[1]], hint="your sampler close to temperature 0 is not greedy")
 print("3. the same ids:", tokenizer.batch_decode(yours, skip_special_tokens=True))
 
 # %% [markdown]
@@ -1696,8 +1711,8 @@ print("3. the same ids:", tokenizer.batch_decode(yours, skip_special_tokens=True
 # ## Spot the bug
 #
 # This evaluates a batch of prompts with GPT-2. It raises nothing, it warns of nothing, the longest prompt of each batch
-# is continued correctly, and the numbers in the paper are wrong. The mistake was made in several well-known libraries
-# (for instance `nnsight` issue 672, mended in 2026; in `transformers`, issue 18388 explains it).
+# is continued correctly, and the numbers in the paper are wrong. The mistake was made in well-known libraries (`trl`
+# issue 469 of 2023, `nnsight` issue 672 of 2026); in `transformers`, issue 18478 explains it.
 #
 # ```python
 # tokenizer.padding_side = "left"
@@ -1755,7 +1770,7 @@ print("3. the same ids:", tokenizer.batch_decode(yours, skip_special_tokens=True
 # - Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin (2003). A neural probabilistic language model. *JMLR* 3.
 # - J. S. Bridle (1990). Probabilistic interpretation of feedforward classification network outputs, with relationships to
 #   statistical pattern recognition. *Neurocomputing*, Springer.
-# - N. Chomsky (1957). *Syntactic Structures*, §2.3. Mouton.
+# - N. Chomsky (1957). *Syntactic Structures*, §2.3–2.4. Mouton.
 # - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova (2019). BERT: Pre-training of deep bidirectional transformers for language
 #   understanding. *NAACL*.
 # - A. Fan, M. Lewis, Y. Dauphin (2018). Hierarchical neural story generation. *ACL*.

@@ -1,5 +1,7 @@
 """Answers that learners hand in for unit 04, wrong ones with what their message must say, and right ones."""
 
+import torch
+
 from autograder.authoring.bank import equivalent, right, wrong
 
 # ---------------------------------------------------------------------------------------- cosine_similarity_matrix
@@ -30,12 +32,6 @@ def distance_for_similarity(e):
     return 1 - F.cosine_similarity(e[:, None], e[None], dim=-1)
 
 
-@wrong("cosine_similarity_matrix", says="do not divide by 0")
-def a_zero_row_gives_nan(e):
-    unit = e / e.norm(dim=1, keepdim=True)
-    return unit @ unit.T
-
-
 @wrong("cosine_similarity_matrix", says="squared lengths")
 def squared_lengths(e):
     square = (e * e).sum(1)
@@ -46,6 +42,17 @@ def squared_lengths(e):
 def normalizes_the_columns(e):
     unit = e / e.norm(dim=0).clamp(min=1e-12)
     return unit @ unit.T
+
+
+@wrong("cosine_similarity_matrix", says="whole table")
+def one_length_for_all(e):
+    return e @ e.T / e.norm() ** 2
+
+
+@wrong("cosine_similarity_matrix", says="both halves")
+def the_upper_half_only(e):
+    unit = F.normalize(e, dim=-1)
+    return torch.triu(unit @ unit.T)
 
 
 @wrong("cosine_similarity_matrix", says="shape")
@@ -66,19 +73,19 @@ def by_broadcasting(e):
 
 @right("cosine_similarity_matrix")
 def pair_by_pair(e):
-    result = torch.zeros(len(e), len(e), dtype=e.dtype)
-    for i, a in enumerate(e):
-        for j, b in enumerate(e):
-            lengths = a.norm() * b.norm()
-            if lengths > 0:
-                result[i, j] = a.dot(b) / lengths
-    return result
+    return torch.stack([torch.stack([a.dot(b) / (a.norm() * b.norm()) for b in e]) for a in e])
 
 
 @right("cosine_similarity_matrix")
-def not_a_number_made_zero(e):
-    outer = torch.linalg.norm(e, dim=-1)
-    return torch.nan_to_num(e.mm(e.t()) / torch.outer(outer, outer))
+def by_the_product_of_lengths(e):
+    lengths = torch.linalg.norm(e, dim=-1)
+    return e.mm(e.t()) / torch.outer(lengths, lengths)
+
+
+@right("cosine_similarity_matrix")
+def clamped_to_its_range(e):
+    unit = e / (e.pow(2).sum(-1, keepdim=True).sqrt() + 1e-8)
+    return torch.einsum("id,jd->ij", unit, unit).clamp(-1.0, 1.0)
 
 
 # -------------------------------------------------------------------------------------------------- nearest_tokens
@@ -123,6 +130,19 @@ def drops_whatever_comes_first(embedding_weight, token_id, k):
     return (unit @ unit[token_id]).argsort(descending=True, stable=True)[1:k + 1].tolist()
 
 
+@wrong("nearest_tokens", says="keep the sign")
+def magnitude_alone(embedding_weight, token_id, k):
+    similarity = F.cosine_similarity(embedding_weight, embedding_weight[token_id], dim=-1).abs()
+    similarity[token_id] = float("-inf")
+    return similarity.topk(k).indices.tolist()
+
+
+@wrong("nearest_tokens", says="one too small")
+def ids_of_the_table_without_the_row(embedding_weight, token_id, k):
+    others = torch.cat([embedding_weight[:token_id], embedding_weight[token_id + 1:]])
+    return F.cosine_similarity(others, embedding_weight[token_id], dim=-1).topk(k).indices.tolist()
+
+
 @wrong("nearest_tokens", says="negative")
 def zero_is_not_small_enough(embedding_weight, token_id, k):
     similarity = F.cosine_similarity(embedding_weight, embedding_weight[token_id], dim=-1)
@@ -135,14 +155,6 @@ def returns_a_tensor(embedding_weight, token_id, k):
     similarity = F.cosine_similarity(embedding_weight, embedding_weight[token_id], dim=-1)
     similarity[token_id] = float("-inf")
     return similarity.topk(k).indices
-
-
-@wrong("nearest_tokens", says="zeros")
-def a_zero_row_is_not_a_number(embedding_weight, token_id, k):
-    unit = embedding_weight / embedding_weight.norm(dim=1, keepdim=True)
-    similarity = unit @ unit[token_id]
-    similarity[token_id] = float("-inf")
-    return similarity.topk(k).indices.tolist()
 
 
 @right("nearest_tokens")
@@ -303,75 +315,75 @@ def shift_added_back(x, dim):
 
 @wrong("top_k_next", says="over the whole vocabulary")
 def softmax_of_the_best(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.softmax(-1).tolist(), ids.tolist())]
 
 
 @wrong("top_k_next", says="these are logits")
 def logits_for_probabilities(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("top_k_next", says="take the last position")
 def after_the_first_token(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, 0].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, 0].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("top_k_next", says="most likely token comes first")
 def in_ascending_order(model, tokenizer, prompt, k):
-    p = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1)
+    p = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1)
     return [(tokenizer.decode([i]), p[i].item()) for i in p.argsort()[-k:]]
 
 
 @wrong("top_k_next", says="leading space")
 def strips_the_space(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return [(tokenizer.decode([i]).strip(), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("top_k_next", says="decode the id")
 def inner_names(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return list(zip(tokenizer.convert_ids_to_tokens(ids), values.tolist()))
 
 
 @wrong("top_k_next", says="decode each of them")
 def ids_for_strings(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return list(zip(ids.tolist(), values.tolist()))
 
 
 @wrong("top_k_next", says="plain number")
 def tensors_for_floats(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return [(tokenizer.decode(i), p) for p, i in zip(values, ids)]
 
 
 @wrong("top_k_next", says="special token")
 def without_special_tokens(model, tokenizer, prompt, k):
-    ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+    ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device).input_ids
     values, ids = model(ids).logits[0, -1].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("top_k_next", says="tuple")
 def pairs_as_lists(model, tokenizer, prompt, k):
-    values, ids = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return [[tokenizer.decode([i]), p] for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @right("top_k_next")
 def sorted_by_hand(model, tokenizer, prompt, k):
-    ids = torch.tensor([tokenizer.encode(prompt)])
+    ids = torch.tensor([tokenizer.encode(prompt)], device=model.device)
     p = model(ids).logits.squeeze(0)[-1].double().softmax(0)
     return [(tokenizer.decode(i), float(p[i])) for i in p.argsort(descending=True)[:k]]
 
 
 @right("top_k_next")
 def from_logarithms(model, tokenizer, prompt, k):
-    batch = tokenizer([prompt], return_tensors="pt")
+    batch = tokenizer([prompt], return_tensors="pt").to(model.device)
     out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
     logp = out.logits[:, -1].log_softmax(-1)
     best = torch.topk(logp, k)
@@ -440,9 +452,16 @@ def logarithm_of_a_softmax(logits, targets, ignore_index=-100):
     return -logits[kept].softmax(-1).gather(-1, targets[kept][:, None]).log().mean()
 
 
-@wrong("cross_entropy", says="expected target size")
-def two_axes_only(logits, targets, ignore_index=-100):
-    return F.cross_entropy(logits, targets, ignore_index=ignore_index)
+@right("cross_entropy")
+def with_nll_loss(logits, targets, ignore_index=-100):
+    return F.nll_loss(F.log_softmax(logits, dim=-1), targets, ignore_index=ignore_index)
+
+
+@right("cross_entropy")
+def masked_sum_over_count(logits, targets, ignore_index=-100):
+    mask = targets != ignore_index
+    picked = torch.log_softmax(logits, dim=-1).gather(1, targets.masked_fill(~mask, 0).unsqueeze(1)).squeeze(1)
+    return -(picked * mask).sum() / mask.sum()
 
 
 @right("cross_entropy")
@@ -495,6 +514,18 @@ def two_to_the_nats(model, input_ids):
 def exponential_of_the_sum(model, input_ids):
     logits = model(input_ids).logits[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1), input_ids[:, 1:].flatten(), reduction="sum").exp().item()
+
+
+@wrong("perplexity", says="T - 1 are predicted")
+def divides_by_all_tokens(model, input_ids):
+    rows = model(input_ids).logits[:, :-1].flatten(0, 1)
+    total = F.cross_entropy(rows, input_ids[:, 1:].flatten(), reduction="sum")
+    return (total / input_ids.numel()).exp().item()
+
+
+@wrong("perplexity", says="start of the next")
+def one_long_row(model, input_ids):
+    return F.cross_entropy(model(input_ids).logits.flatten(0, 1)[:-1], input_ids.flatten()[1:]).exp().item()
 
 
 @wrong("perplexity", says="rows' perplexities")
@@ -594,14 +625,17 @@ def mask_guessed_from_the_ids(model, input_ids, attention_mask, max_new_tokens):
     return ids
 
 
-@wrong("generate_greedy", says="end-of-text")
-def stops_at_the_end_of_text(model, input_ids, attention_mask, max_new_tokens):
-    ids, mask = input_ids, attention_mask
+@right("generate_greedy")
+def stops_rows_at_the_end_of_text(model, input_ids, attention_mask, max_new_tokens):
+    ids, mask, end = input_ids, attention_mask, model.config.eos_token_id
+    done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     for _ in range(max_new_tokens):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        new = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1].argmax(-1, keepdim=True)
-        ids, mask = torch.cat([ids, new], 1), torch.cat([mask, torch.ones_like(new)], 1)
-        if (new == model.config.eos_token_id).any():
+        new = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1].argmax(-1)
+        new = torch.where(done, end, new)
+        done = done | (new == end)
+        ids, mask = torch.cat([ids, new[:, None]], 1), torch.cat([mask, torch.ones_like(new)[:, None]], 1)
+        if done.all():
             break
     return ids
 
@@ -671,27 +705,20 @@ def room_made_beforehand(model, input_ids, attention_mask, max_new_tokens):
 
 @wrong("sample_next", says="do not multiply")
 def multiplies_by_the_temperature(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     p = torch.softmax(logits * temperature, -1)
     return torch.multinomial(p, 1, generator=generator)[:, 0]
 
 
 @wrong("sample_next", says="it divides the logits")
 def temperature_after_the_softmax(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     p = torch.softmax(logits, -1) / temperature
     return torch.multinomial(p, 1, generator=generator)[:, 0]
 
 
 @wrong("sample_next", says="across")
 def drops_the_token_that_crosses(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = (logits / temperature).sort(dim=-1, descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     outside = p.cumsum(-1) > top_p
     outside[:, 0] = False
@@ -701,11 +728,8 @@ def drops_the_token_that_crosses(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="one token too large")
 def keeps_one_more(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = (logits / temperature).sort(dim=-1, descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     outside = p.cumsum(-1) >= top_p
     outside = F.pad(outside, (2, 0))[:, :-2]
@@ -715,10 +739,24 @@ def keeps_one_more(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="a rank is not a token id")
 def returns_ranks(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores = (logits / temperature).sort(dim=-1, descending=True).values
     return torch.multinomial(torch.softmax(scores, -1), 1, generator=generator)[:, 0]
+
+
+@wrong("sample_next", says="a draw of its own")
+def one_draw_for_all_rows(logits, temperature, top_k, top_p, generator):
+    p, order = (logits / temperature).softmax(-1).sort(descending=True)
+    p = p[:, :top_k] / p[:, :top_k].sum(-1, keepdim=True)
+    edges = p.masked_fill(p.cumsum(-1) - p >= top_p, 0).cumsum(-1)
+    u = torch.rand(1, generator=generator) * edges[:, -1:]
+    rank = torch.searchsorted(edges, u, right=True).clamp(max=p.shape[-1] - 1)
+    return order.gather(1, rank)[:, 0]
+
+
+@wrong("sample_next", says="top_p had no effect")
+def forgets_top_p(logits, temperature, top_k, top_p, generator):
+    values, ids = (logits / temperature).topk(top_k)
+    return ids.gather(1, torch.multinomial(values.softmax(-1), 1, generator=generator))[:, 0]
 
 
 @wrong("sample_next", says="draw at random")
@@ -728,23 +766,17 @@ def always_greedy(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="after top-k")
 def top_p_before_top_k(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = (logits / temperature).sort(dim=-1, descending=True)
     p = torch.softmax(scores, -1)
     p = p.masked_fill(p.cumsum(-1) - p >= top_p, 0)
-    if top_k is not None:
-        p[:, top_k:] = 0
+    p[:, top_k:] = 0
     return order.gather(-1, torch.multinomial(p, 1, generator=generator))[:, 0]
 
 
 @wrong("sample_next", says="temperature comes before top-p")
 def temperature_last(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = logits.sort(dim=-1, descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     scores = scores.masked_fill(p.cumsum(-1) - p >= top_p, -math.inf)
     p = torch.softmax(scores / temperature, -1)
@@ -753,11 +785,8 @@ def temperature_last(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="take all randomness from")
 def ignores_the_generator(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores, order = (logits / temperature).sort(dim=-1, descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     p = p.masked_fill(p.cumsum(-1) - p >= top_p, 0)
     return order.gather(-1, torch.multinomial(p, 1))[:, 0]
@@ -765,12 +794,9 @@ def ignores_the_generator(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="without seeding it")
 def seeds_the_generator(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     generator.manual_seed(0)
     scores, order = (logits / temperature).sort(dim=-1, descending=True)
-    if top_k is not None:
-        scores[:, top_k:] = -math.inf
+    scores[:, top_k:] = -math.inf
     p = torch.softmax(scores, -1)
     p = p.masked_fill(p.cumsum(-1) - p >= top_p, 0)
     return order.gather(-1, torch.multinomial(p, 1, generator=generator))[:, 0]
@@ -778,10 +804,8 @@ def seeds_the_generator(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="in place")
 def changes_the_logits(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     logits /= temperature
-    if top_k is not None and top_k < logits.shape[-1]:
+    if top_k < logits.shape[-1]:
         logits[logits < logits.topk(top_k).values[:, -1:]] = -math.inf
     p, order = torch.softmax(logits, -1).sort(dim=-1, descending=True)
     p = p.masked_fill(p.cumsum(-1) - p >= top_p, 0)
@@ -790,17 +814,13 @@ def changes_the_logits(logits, temperature, top_k, top_p, generator):
 
 @wrong("sample_next", says="(B,)")
 def a_column_of_ids(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1, keepdim=True)
     return torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)
 
 
-@wrong("sample_next", says="its own nucleus")
+@wrong("sample_next", says="of each row")
 def one_nucleus_for_all_rows(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return logits.argmax(-1)
     scores = logits / temperature
-    if top_k is not None and top_k < scores.shape[-1]:
+    if top_k < scores.shape[-1]:
         scores = scores.masked_fill(scores < scores.topk(top_k).values[:, -1:], -math.inf)
     p = torch.softmax(scores, -1)
     first, order = p[0].sort(descending=True)
@@ -813,12 +833,9 @@ def one_nucleus_for_all_rows(logits, temperature, top_k, top_p, generator):
 
 @right("sample_next")
 def gumbel_noise(logits, temperature, top_k, top_p, generator):
-    if temperature == 0:
-        return torch.argmax(logits, dim=-1)
     scores = logits.double() / temperature
-    if top_k is not None:
-        border = scores.topk(min(top_k, scores.shape[-1])).values[:, -1:]
-        scores = scores.masked_fill(scores < border, -math.inf)
+    border = scores.topk(top_k).values[:, -1:]
+    scores = scores.masked_fill(scores < border, -math.inf)
     p, order = scores.softmax(-1).sort(descending=True)
     inside = torch.zeros_like(p, dtype=torch.bool).scatter(1, order, p.cumsum(1) - p < top_p)
     noise = -torch.log(-torch.log(torch.rand(scores.shape, generator=generator, dtype=torch.double)))
@@ -827,12 +844,10 @@ def gumbel_noise(logits, temperature, top_k, top_p, generator):
 
 @right("sample_next")
 def uniform_against_the_cumulative_sum(logits, temperature, top_k, top_p, generator):
-    temperature = max(temperature, 1e-6)
     scores, order = torch.sort(logits.double() / temperature, dim=-1, descending=True)
     p = scores.softmax(-1)
-    if top_k is not None:
-        p = p * (torch.arange(p.shape[-1]) < top_k)
-        p = p / p.sum(-1, keepdim=True)
+    p = p * (torch.arange(p.shape[-1]) < top_k)
+    p = p / p.sum(-1, keepdim=True)
     p = p * (p.cumsum(-1) - p < top_p)
     edges = p.cumsum(-1)
     u = torch.rand(len(p), 1, generator=generator, dtype=torch.double) * edges[:, -1:]
@@ -841,13 +856,30 @@ def uniform_against_the_cumulative_sum(logits, temperature, top_k, top_p, genera
 
 
 @right("sample_next")
+def as_transformers_cuts(logits, temperature, top_k, top_p, generator):
+    scores = logits / temperature
+    scores = scores.masked_fill(scores < torch.topk(scores, top_k).values[..., -1, None], float("-inf"))
+    rising, order = torch.sort(scores, descending=False)
+    cut = rising.softmax(dim=-1).cumsum(dim=-1) <= 1 - top_p
+    cut[..., -1:] = False
+    scores = scores.masked_fill(cut.scatter(1, order, cut), float("-inf"))
+    return torch.multinomial(scores.softmax(dim=-1), num_samples=1, generator=generator).squeeze(1)
+
+
+@right("sample_next")
+def race_of_exponentials(logits, temperature, top_k, top_p, generator):
+    p, order = (logits / temperature).softmax(-1).sort(descending=True)
+    p = p[:, :top_k] / p[:, :top_k].sum(-1, keepdim=True)
+    p = p * (p.cumsum(-1) - p < top_p)
+    first = (p / torch.empty_like(p).exponential_(generator=generator)).argmax(-1, keepdim=True)
+    return order.gather(-1, first)[:, 0]
+
+
+@right("sample_next")
 def row_by_row(logits, temperature, top_k, top_p, generator):
     drawn = []
     for row in logits:
-        if temperature == 0:
-            drawn.append(row.argmax())
-            continue
-        values, ids = torch.topk(row / temperature, row.numel() if top_k is None else min(top_k, row.numel()))
+        values, ids = torch.topk(row / temperature, top_k)
         p = values.softmax(0)
         size = int((p.cumsum(0) < top_p).sum()) + 1
         drawn.append(ids[torch.multinomial(p[:size], 1, generator=generator)[0]])
@@ -862,20 +894,20 @@ equivalent("sample_next", "before >= top_p -> before > top_p",
 
 @wrong("fill_mask", says="read the mask's")
 def reads_the_last_position(model, tokenizer, text, k):
-    values, ids = model(**tokenizer(text, return_tensors="pt")).logits[0, -1].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(text, return_tensors="pt").to(model.device)).logits[0, -1].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("fill_mask", says="before the text")
 def place_among_the_words(model, tokenizer, text, k):
     place = text.split().index("[MASK]")
-    values, ids = model(**tokenizer(text, return_tensors="pt")).logits[0, place].softmax(-1).topk(k)
+    values, ids = model(**tokenizer(text, return_tensors="pt").to(model.device)).logits[0, place].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("fill_mask", says="about the mask")
 def one_position_too_far(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
     place = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero()[0, 0] + 1
     values, ids = model(**batch).logits[0, place].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
@@ -883,7 +915,7 @@ def one_position_too_far(model, tokenizer, text, k):
 
 @wrong("fill_mask", says="over the whole vocabulary")
 def softmax_of_the_best_fillings(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
     place = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero()[0, 0]
     values, ids = model(**batch).logits[0, place].topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.softmax(-1).tolist(), ids.tolist())]
@@ -891,7 +923,7 @@ def softmax_of_the_best_fillings(model, tokenizer, text, k):
 
 @wrong("fill_mask", says="mask_token_id")
 def id_of_bert(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
     place = (batch.input_ids[0] == 103).float().argmax()
     values, ids = model(**batch).logits[0, place].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
@@ -899,32 +931,14 @@ def id_of_bert(model, tokenizer, text, k):
 
 @wrong("fill_mask", says="first word or the last")
 def before_the_word_that_follows(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
     values, ids = model(**batch).logits[0, 5].softmax(-1).topk(k)
-    return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
-
-
-@wrong("fill_mask", says="without a mask")
-def takes_any_text(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
-    place = (batch.input_ids[0] == tokenizer.mask_token_id).float().argmax()
-    values, ids = model(**batch).logits[0, place].softmax(-1).topk(k)
-    return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
-
-
-@wrong("fill_mask", says="two masks")
-def fills_the_first_of_two(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
-    ids = batch.input_ids[0].tolist()
-    if tokenizer.mask_token_id not in ids:
-        raise ValueError("no mask")
-    values, ids = model(**batch).logits[0, ids.index(tokenizer.mask_token_id)].softmax(-1).topk(k)
     return [(tokenizer.decode([i]), p) for p, i in zip(values.tolist(), ids.tolist())]
 
 
 @wrong("fill_mask", says="most likely comes first")
 def least_likely_of_the_best_first(model, tokenizer, text, k):
-    batch = tokenizer(text, return_tensors="pt")
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
     place = (batch.input_ids[0] == tokenizer.mask_token_id).nonzero()[0, 0]
     p = model(**batch).logits[0, place].softmax(-1)
     return [(tokenizer.decode([i]), p[i].item()) for i in p.argsort()[-k:]]
@@ -933,9 +947,7 @@ def least_likely_of_the_best_first(model, tokenizer, text, k):
 @right("fill_mask")
 def with_index_and_sort(model, tokenizer, text, k):
     ids = tokenizer.encode(text)
-    if ids.count(tokenizer.mask_token_id) != 1:
-        raise ValueError("exactly one mask, please")
-    logits = model(torch.tensor([ids])).logits
+    logits = model(torch.tensor([ids], device=model.device)).logits
     p = logits[0, ids.index(tokenizer.mask_token_id)].double().softmax(-1)
     order = p.sort(descending=True)
     return [(tokenizer.decode(int(i)), float(v)) for v, i in zip(order.values[:k], order.indices[:k])]
@@ -943,12 +955,22 @@ def with_index_and_sort(model, tokenizer, text, k):
 
 @right("fill_mask")
 def with_a_boolean_index(model, tokenizer, text, k):
-    batch = tokenizer([text], return_tensors="pt")
+    batch = tokenizer([text], return_tensors="pt").to(model.device)
     found = model(**batch).logits[batch["input_ids"] == tokenizer.mask_token_id]
-    if found.shape[0] != 1:
-        raise ValueError(f"wanted one mask, got {found.shape[0]}")
     p, ids = torch.exp(found[0].log_softmax(-1)).topk(k)
     return list(zip(tokenizer.batch_decode(ids[:, None]), p.tolist()))
 
 
+@right("fill_mask")
+def with_names_of_tokens(model, tokenizer, text, k):
+    batch = tokenizer(text, return_tensors="pt").to(model.device)
+    place = batch["input_ids"][0].tolist().index(tokenizer.convert_tokens_to_ids(tokenizer.mask_token))
+    best = model(**batch).logits[0, place].softmax(dim=-1).topk(k)
+    return list(zip(tokenizer.convert_ids_to_tokens(best.indices.tolist()), best.values.tolist()))
+
+
 equivalent("fill_mask", "ids.tolist() -> ids", why="decode takes an id that is a tensor of no axes as well")
+
+if not torch.cuda.is_available():  # with a GPU these mutants fail, as they should
+    for name in ("top_k_next", "fill_mask"):
+        equivalent(name, "return_tensors='pt').to(model.device) -> tokenizer(", why="without it all is on the CPU")
