@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from helpers.plots import INK
+from helpers.plots import GREY, INK
 from helpers.widgets.token_pieces import Piece
 
 SHOWN = ("text", "ids", "hide")
 LONGEST = 2000  # chips; a page with more is slow
 
 _COLOURS = ("#b9d7ee", "#fbcfa8", "#b5e3cd", "#e3c6dd", "#e8e0bd")  # neighbours differ in lightness too
-_CHIP = f"color: {INK}; border-radius: 4px; padding: 1px 1px; white-space: pre-wrap; box-decoration-break: clone"
-_SPECIAL = f"color: #ffffff; background: {INK}; border-radius: 4px; padding: 1px 5px; margin: 0 2px"
-_BOX = "font-family: monospace; line-height: 1.75; overflow-wrap: anywhere; margin: 0.3em 0"
+_CHIP = "display: inline-block; max-width: 100%; line-height: 1.4; margin: 1px 1px 1px 0; border-radius: 4px"
+_PLAIN = f"{_CHIP}; color: {INK}; padding: 0 2px"
+_SPECIAL = f"{_CHIP}; color: #ffffff; background: {INK}; padding: 0 5px; border: 1px solid {GREY}"
+_BOX = "font-family: monospace; overflow-wrap: anywhere; margin: 0.3em 0"
 _VISIBLE = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎", "\r": "␍"})
 
 
@@ -49,10 +50,8 @@ def plain(pieces: Sequence[Piece]) -> str:
 
 
 def _chip(piece: Piece, place: int, show: str) -> str:
-    style = _SPECIAL if piece.special else f"{_CHIP}; background: {_COLOURS[place % len(_COLOURS)]}"
+    style = _SPECIAL if piece.special else f"{_PLAIN}; background: {_COLOURS[place % len(_COLOURS)]}"
     label = visible_piece(piece.text) if show == "text" else str(piece.id)
-    if show == "ids":
-        style += "; margin: 0 1px; padding: 1px 4px; display: inline-block"
     number = "" if piece.id is None else f"  id {piece.id}"
     title = escape(visible_piece(piece.text) + number, quote=True)
     broken = "<br>" if "\n" in piece.text and show == "text" else ""

@@ -9,7 +9,7 @@ from helpers.runtime import has_kernel
 from helpers.widgets.token_html import chips, plain
 from helpers.widgets.token_pieces import Piece, spelled
 
-_NAME = "text-align: left; vertical-align: top; padding: 0.4em 1em 0 0; white-space: nowrap; font-weight: normal"
+_NAME = "text-align: left; vertical-align: top; padding: 0.55em 1em 0 0; white-space: nowrap; font-weight: normal"
 
 
 def token_rows(rows: Mapping[str, Sequence[str | bytes]], caption: str) -> None:

@@ -135,7 +135,9 @@ print("embedding table:", tuple(table.shape), " the row of 'sun':", tuple(table[
 # the text. Llama 2's begins every text with *BOS*, beginning of sequence, so whatever word you ask for, token 0 is the
 # same. Hence `add_special_tokens=False` when you look up a word.
 #
-# A chat is a text like any other. The roles are marked by **special tokens**, which no user can type by accident:
+# A chat is a text like any other. The roles are marked by **special tokens**, which nobody types by accident. (On purpose one
+# can: most tokenizers take a typed `<|im_end|>` for the real one unless they are told not to, so programs that pass on
+# what users write must do so.)
 
 # %% tags=["demo"]
 chat = tokenizer.apply_chat_template([{"role": "user", "content": "My favorite composer is"}], tokenize=False,
@@ -168,7 +170,7 @@ token_rows({"as text": [tokenizer.decode([i]) for i in chat_ids], "as ids": [str
 # tenth.
 # </details>
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 first_half, second_half = (Counter(word for text in texts for word in text.split()) for texts in (seen, unseen))
 missing = sum(count for word, count in second_half.items() if word not in first_half) / second_half.total()
 once = sum(count == 1 for count in first_half.values()) / len(first_half)
@@ -368,7 +370,7 @@ token_rows(example, "Rare words in pieces of BERT's vocabulary, cut by your func
 # occur. But a computer stores text as **bytes**, and there are only 256 of those. The usual code is UTF-8 (Yergeau 2003,
 # RFC 3629): one byte for the characters of English, two to four for all others.
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 samples = ["A", "é", "ж", "€", "語", "😀"]
 fig, ax = plots.figure(size=(7.2, 3.2))
 for row, sign in enumerate(samples):
@@ -596,7 +598,7 @@ token_rows({f"example {number}": pretokenize(line) for number, line in enumerate
 # %% [markdown]
 # ### In the real model
 #
-# Every family of models has its own rules here. Llama 3 and GPT-4 cut long numbers into groups of three digits; SmolLM2,
+# Every family of models has its own rules here. Llama 3 and GPT-4 cut numbers into groups of at most three digits; SmolLM2,
 # our model, cuts every digit by itself and then uses GPT-2's rules. A change of one regular expression changes what the
 # model sees of arithmetic.
 #
@@ -604,14 +606,14 @@ token_rows({f"example {number}": pretokenize(line) for number, line in enumerate
 # make up most of it: the $r$-th most frequent occurs about $1/r$ times as often as the first (*Zipf's law*, 1949). So
 # count each only once, and remember how often it came.
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 pieces_met = Counter(piece for text in seen + unseen for piece in pretokenize(text))
 frequencies = [count for _, count in pieces_met.most_common()]
 fig, ax = plots.figure(size=(7.2, 3.6))
 ax.loglog(range(1, len(frequencies) + 1), frequencies, color=plots.BLUE, label="our 106 articles")
 ax.loglog([1, len(frequencies)], [frequencies[0], frequencies[0] / len(frequencies)], color=plots.GREY, linestyle="--",
           label="1 / rank")
-for rank in (1, 3, 10, 100, 1000):
+for rank in (1, 10, 100, 1000):
     piece, count = pieces_met.most_common(rank)[-1]
     ax.annotate(plots.visible(piece), (rank, count), xytext=(4, 6), textcoords="offset points", fontsize=9)
 ax.set(xlabel="rank of the pre-token", ylabel="how often it occurs")
@@ -619,7 +621,7 @@ ax.legend()
 plots.caption(fig, f"{pieces_met.total():,} pre-tokens, but only {len(frequencies):,} different ones; the hundred most frequent are "
               f"{sum(frequencies[:100]) / pieces_met.total():.0%} of the text.",
               "A falling line in double logarithmic axes, close to a dashed line of slope minus one: frequency against "
-              "rank of pre-tokens, from a comma or a common word down to thousands that occur once.")
+              "rank of pre-tokens, from ·the at the top left down to thousands that occur once.")
 
 # %% [markdown]
 # ## 6. Learning the pieces: byte-pair encoding
@@ -631,8 +633,7 @@ plots.caption(fig, f"{pieces_met.total():,} pre-tokens, but only {len(frequencie
 #
 # $$ (a^*, b^*) = \arg\max_{(a, b)} c(a, b), \qquad \text{vocabulary} \leftarrow \text{vocabulary} \cup \{a^* b^*\} $$
 #
-# Take `aaabdaaabac`, which is the example of all textbooks. The pair `aa` is the most frequent. Merge it, count again, merge
-# again:
+# Take `aaabdaaabac`, the usual example. The pair `aa` is the most frequent. Merge it, count again, merge again:
 #
 # $$ \texttt{a a a b d a a a b a c} \;\to\; \texttt{aa a b d aa a b a c} \;\to\; \cdots $$
 #
@@ -958,14 +959,13 @@ check.equal(check.beside(lambda f, s: (f("ab ab", 260, s), s)[1], train_bpe, ["<
 # %% [markdown]
 # ### The slow and the fast loop, side by side
 #
-# Now the race, on one core: the slow loop of the three steps above, your `train_bpe`, and the trainer of the `tokenizers`
-# library, which is written in Rust. The task is a vocabulary of 1,000 tokens. The slow loop runs to its end on small
-# samples only. For the whole sample, its first ten steps are timed and multiplied up; since words get shorter as they are
-# merged, and steps cheaper, the product is corrected by what the same estimate got wrong on the largest sample that was
-# run to its end.
+# Now the race: the slow loop of the three steps above, your `train_bpe`, and the trainer of the `tokenizers` library, which
+# is written in Rust. The task is a vocabulary of 1,000 tokens; what counts is processor time, so that the library, which uses
+# all cores, has no advantage from that. The slow loop runs to its end on the two small samples only. On the others its first
+# ten steps are timed and multiplied up; since words get shorter as they are merged, and steps cheaper, the product is
+# corrected by what the same estimate got wrong on the second sample.
 
 # %% tags=["lab"]
-import os
 import time
 
 from tokenizers import Tokenizer
@@ -977,9 +977,9 @@ STEPS = 1000 - 256 - 1
 
 
 def timed(function, *args):
-    start = time.perf_counter()
+    start = time.process_time()
     result = function(*args)
-    return time.perf_counter() - start, result
+    return time.process_time() - start, result
 
 
 def spelled_words(texts):
@@ -1004,9 +1004,8 @@ def by_the_library(texts):
     return library
 
 
-samples = [(seen + unseen)[:number] for number in (2, 8, 30, 106)]
-sizes = [sum(map(len, texts)) for texts in samples]
-seconds = {"slow loop": [], "your train_bpe": [], "library, in Rust": []}
+samples = [(seen + unseen)[:number] for number in (2, 6, 30, 106)]
+sizes, seconds = [], {"slow loop": [], "your train_bpe": [], "library, in Rust": []}
 correction = 1.0
 for number, texts in enumerate(runtime.progress(samples, "samples")):
     words = spelled_words(texts)
@@ -1016,21 +1015,25 @@ for number, texts in enumerate(runtime.progress(samples, "samples")):
         correction = slow_seconds / estimate
     else:
         slow_seconds = estimate * correction
-    seconds["slow loop"].append(slow_seconds)
-    yours_seconds, (lab_vocab, lab_merges) = timed(train_bpe, END.join(texts), 1000, [END])
-    seconds["your train_bpe"].append(yours_seconds)
-    seconds["library, in Rust"].append(timed(by_the_library, texts)[0])
-    print(f"{sizes[number]:>10,} characters: slow loop {slow_seconds:6.1f} s{'' if number < 2 else ' (estimated)'}, yours "
-          f"{yours_seconds:5.1f} s, library {seconds['library, in Rust'][-1]:4.1f} s on {os.cpu_count()} cores")
+    yours_seconds, _ = timed(train_bpe, END.join(texts), 1000, [END])
+    library_seconds, _ = timed(by_the_library, texts)
+    sizes.append(sum(map(len, texts)))
+    for name, value in zip(seconds, (slow_seconds, yours_seconds, library_seconds)):
+        seconds[name].append(value)
+    print(f"{sizes[-1]:>10,} characters: slow loop {slow_seconds:6.1f} s{'' if number < 2 else ' (estimated)'}, yours "
+          f"{yours_seconds:5.1f} s, library {library_seconds:4.1f} s")
+    if yours_seconds > 40:
+        print("Yours is the slow loop, which is right but takes its time: larger samples are left out.")
+        break
 
 fig, ax = plots.figure(size=(7.2, 3.8))
 for (name, values), marker in zip(seconds.items(), "os^"):
     (line,) = ax.loglog(sizes, values, marker=marker, label=name)
     if name == "slow loop":
         ax.loglog(sizes[2:], values[2:], "o", color=line.get_color(), markerfacecolor=plots.CARD)
-ax.set(xlabel="characters in the sample", ylabel="seconds for 1,000 tokens")
+ax.set(xlabel="characters in the sample", ylabel="processor seconds for 1,000 tokens")
 ax.legend()
-plots.caption(fig, "Time to train 1,000 tokens, slow loop on one core. Hollow: estimated from its first ten steps.",
+plots.caption(fig, "Time to train 1,000 tokens. Hollow: estimated from the first ten steps.",
               "Three lines in double logarithmic axes, all rising with the size of the sample: the slow loop on top, your "
               "trainer below it, the library at the bottom.")
 
@@ -1193,6 +1196,8 @@ check.equal(bpe_encode("<|endoftext|>hi", gpt2_vocab, gpt2_merges, []), gpt2("<|
 # the proof of the pudding: all 106 articles, 2.8 million characters, against the library.
 
 # %% tags=["demo"]
+for text in ("hello world", " hello world"):
+    print(repr(text), "->", bpe_encode(text, gpt2_vocab, gpt2_merges, []), "- the library:", gpt2(text).input_ids)
 rows = {}
 for merged in (0, 20, 100, 500, 2_000, 10_000, 50_000):
     word_ids = bpe_encode(" Hydroxyproline encompassed it", gpt2_vocab, gpt2_merges[:merged], [])
@@ -1302,8 +1307,8 @@ token_playground("Your own tokenizer has read only sixteen articles: it knows La
 # On which side? A model that writes appends at the right end, so it wants its filler on the **left**. For training or
 # classifying, the right is as good, and usual.
 #
-# Which token is the filler? GPT-2 was trained without padding and has none. Let us give it one, as half of the tutorials on
-# the web do:
+# Which token is the filler? GPT-2 was trained without padding and has none. Let us give it one, as many tutorials
+# do:
 
 # %% tags=["demo"]
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -1416,7 +1421,7 @@ for side in ("left", "right"):
                 hint="you changed the caller's lists")
 ### END HIDDEN TESTS
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 sentences = ["The sun rose.", "Nobody saw it.", "It was raining, as it had for weeks, in the whole valley."]
 encoded_rows = [gpt2(sentence).input_ids for sentence in sentences]
 fig, axes = plots.figure(2, 1, size=(9.6, 4.2))
@@ -1538,7 +1543,7 @@ for nats, text in ((0.0, "certain"), (1234.5, unseen[2][:500]), (7.25, "x"), (31
 #
 # GPT-2's (50,257 tokens), our model's (49,152), BERT's WordPiece (30,522), and your own with 1,000.
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 encoders = {
     "GPT-2": lambda text: gpt2(text, verbose=False).input_ids,
     "SmolLM2": lambda text: tokenizer(text, verbose=False).input_ids,
@@ -1576,7 +1581,7 @@ for name, encode in encoders.items():
 # English is where these vocabularies are at home. Here is Article 1 of the Universal Declaration of Human Rights in five
 # languages. All five say the same.
 
-# %% tags=["demo"]
+# %% tags=["demo"] jupyter={"source_hidden": true}
 article_1 = {
     "English": "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and "
                "should act towards one another in a spirit of brotherhood.",
@@ -1619,9 +1624,10 @@ for language, text in article_1.items():
 # probability 0), whatever came before.
 
 # %% tags=["lab"]
-big_vocab, big_merges = train_bpe("<|endoftext|>".join(seen), 4096 + 1, ["<|endoftext|>"])
+sizes = [256, 512, 1024, 2048, 4096]  # if yours is the slow loop, leave out the last two
+_, big_merges = train_bpe("<|endoftext|>".join(seen), sizes[-1] + 1, ["<|endoftext|>"])
 first_text, second_text = "\n".join(seen), "\n".join(unseen)
-sizes, growth = [256, 512, 1024, 2048, 4096], {"seen": [], "unseen": [], "nats per token": [], "bits per byte": []}
+growth = {"seen": [], "unseen": [], "nats per token": [], "bits per byte": []}
 for size in runtime.progress(sizes, "vocabularies"):
     merges = big_merges[:size - 256]
     vocab = dict(enumerate([bytes([byte]) for byte in range(256)] + [left + right for left, right in merges]))
@@ -1642,7 +1648,7 @@ gpt2_ratio = len(second_text.encode()) / len(encoders["GPT-2"](second_text))
 left.plot([len(gpt2)], [gpt2_ratio], "D", color=plots.GREEN, label="GPT-2, on the new text")
 left.set(xscale="log", xlabel="size of the vocabulary", ylabel="bytes per token", title="Compression", ylim=(0, 5.2))
 left.legend(loc="lower right")
-left.set_xticks([256, 1024, 4096, 50_257], ["256", "1,024", "4,096", "50,257"])
+left.set_xticks([256, 1024, 4096, 50_257], ["256", "1,024", "4,096", "50,257"])  # four of six, for room
 left.minorticks_off()
 right.plot(sizes, growth["nats per token"], "o-", color=plots.GREY, label="nats per token")
 right.plot(sizes, growth["bits per byte"], "s-", color=plots.PURPLE, label="bits per byte")
@@ -1682,7 +1688,7 @@ results = {
     "a plain file": 8.0,
     "gzip": 8 * len(gzip.compress(joined.encode())) / len(joined.encode()),
     "xz": 8 * len(lzma.compress(joined.encode())) / len(joined.encode()),
-    "frequencies of 4,096 tokens": bits_per_byte(by_frequency, joined),
+    f"frequencies of {sizes[-1]:,} tokens": bits_per_byte(by_frequency, joined),
     "SmolLM2-135M": bits_per_byte(summed, joined),
 }
 fig, ax = plots.figure(size=(7.2, 2.8))
@@ -1695,7 +1701,7 @@ ax.grid(False, axis="y")
 ax.set(xlabel="bits per byte", xlim=(0, 9))
 plots.caption(fig, f"The first 1,000 characters of {len(excerpts)} new articles. On so short a text gzip and xz are at their worst; our model "
               "has surely read Wikipedia, perhaps these very pages, and its 135 million weights are not counted.",
-              "Five bars of bits per byte: a plain file 8; gzip, xz and the token frequencies between 3 and 4; SmolLM2 below 1.")
+              "Five bars of bits per byte: a plain file 8; gzip and xz almost 4; the token frequencies almost 3; SmolLM2 below 1.")
 
 # %% [markdown]
 # A language model *is* a compressor, and a good one (Delétang et al. 2024); Shannon (1951) had people guess printed English
