@@ -1051,17 +1051,20 @@ print("the last merges: ", [left + right for left, right in own_merges[-8:]])
 print("longest tokens:  ", sorted(own_vocab.values(), key=len)[-9:])
 
 
-def show_merges(merges: int) -> None:
-    words = [tuple(bytes([byte]) for byte in piece.encode()) for piece in pretokenize("The international community is in the United States.")]
+def after(merges: int) -> list[bytes]:
+    sentence = "The international community is in the United States."
+    words = [tuple(bytes([byte]) for byte in piece.encode()) for piece in pretokenize(sentence)]
     for pair in own_merges[:merges]:
         words = [merge_pair(word, pair) for word in words]
-    tokens = [token for word in words for token in word]
-    token_rows({f"{merges} merges": tokens}, f"{len(tokens)} tokens after {merges} merges.")
+    return [token for word in words for token in word]
 
 
-for number in (0, 10, 50, 250):
-    show_merges(number)
-play(show_merges, merges=ipywidgets.IntSlider(743, min=0, max=len(own_merges), step=1, continuous_update=False))
+def show_merges(merges: int) -> None:
+    token_rows({f"{merges} merges": after(merges)}, f"{len(after(merges))} tokens after {merges} merges.")
+
+
+token_rows({f"{number} merges": after(number) for number in (0, 10, 50, 250)}, "One sentence under your first merges.")
+play(show_merges, merges=ipywidgets.IntSlider(len(own_merges), min=0, max=len(own_merges), continuous_update=False))
 
 # %% [markdown]
 # ## 7. Using the pieces: encode and decode
@@ -1713,6 +1716,15 @@ plots.caption(fig, f"The first 1,000 characters of {len(excerpts)} new articles.
 # Everything is in place to take a part out of the real model and put yours in. SmolLM2's files have the same form as
 # GPT-2's; its tokenizer differs in one rule, each number sign is a pre-token by itself. So split there first, and let your
 # functions do the rest: text → your ids → the model → your text.
+#
+# **Predict first.** If one single id of yours, in the middle of a text, were another than the tokenizer's, which of the
+# logits would change?
+#
+# <details><summary>Answer</summary>
+#
+# Those at its own position and at all later ones. A causal model reads from left to right, so the positions before it do not
+# know. And if every id is the same, the logits are the same to the last bit, since it is the same computation.
+# </details>
 
 # %% tags=["demo"]
 smol_vocab, smol_merges = bpe_files(tokenizer)
@@ -1740,6 +1752,7 @@ with torch.no_grad():
     written = model.generate(ids, attention_mask=mask, max_new_tokens=12, do_sample=False, pad_token_id=tokenizer.pad_token_id)
 filler = int((mask == 0).sum())
 print("your text:", repr(bpe_decode(written[0, filler:].tolist(), smol_vocab)))
+token_rows({"your pieces": [smol_vocab[number] for number in your_encode(prompts[1])]}, "What the model reads of the second prompt.")
 
 # %% [markdown]
 # The model does not notice: same ids, same logits. And you may have noticed that the sum above has only 235 bytes. SmolLM2's
