@@ -71,7 +71,9 @@ def _in_leaves(change: Callable[[Any], Any]) -> Callable[[Any, tuple], Any]:
     # The same change in every tensor, array and number of nested lists, tuples and dicts.
     def spoil(value, args=()):
         if isinstance(value, dict):
-            return {key: spoil(one) for key, one in value.items()}
+            parts = {key: spoil(one) for key, one in value.items()}
+            # A Counter in which nothing changed stays one: an equal dict is no mutant of it.
+            return value if all(parts[key] is value[key] for key in value) else parts
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return type(value)(*map(spoil, value))
         if isinstance(value, list | tuple):

@@ -1,5 +1,6 @@
 """Output mutants: each spoils what it should, nested too, and says when it changed nothing."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,8 @@ def test_spoils(name, value, want):
     ("truncated", torch.tensor(1.0)), ("truncated", []), ("truncated", 3.5),
     ("an extra leading dimension", 3.5), ("an extra leading dimension", "abc"),
     ("float64 in place of float32", torch.ones(2).double()), ("float64 in place of float32", 1.0),
+    ("NaN", Counter("hello")), ("an extra leading dimension", Counter("hello")),
+    ("float64 in place of float32", Counter("hello")),
     ("True", True), ("[]", []), ("None", None), ("[]", None),
 ])
 def test_says_when_it_does_not_apply(name, value):
