@@ -46,7 +46,8 @@ def test_the_first_of_two_makers_wins(tmp_path):
 
 
 def test_a_lock_makes_another_process_wait(tmp_path):
-    code = f"from pathlib import Path; from helpers.files import locked\nwith locked(Path({str(tmp_path / 'x')!r})): pass"
+    path = str(tmp_path / "x")
+    code = f"from pathlib import Path; from helpers.files import locked\nwith locked(Path({path!r})): pass"
     with locked(tmp_path / "x"):
         other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
         with pytest.raises(subprocess.TimeoutExpired):
