@@ -263,8 +263,8 @@ plots.caption(fig, "Our 106 articles. Left: words met while reading them in orde
 # Write `encode_longest_match(text, vocab)`. `vocab` maps pieces (strings of one or more characters) to ids (any whole
 # numbers, in any order). Begin at the start of the text; at each place, of all pieces that the rest of the text starts
 # with, take the **longest**, append its id, and go on right behind it. Return the list of ids; an empty text gives `[]`.
-# Where no piece fits, raise an error, `ValueError` or `KeyError`. What has been taken is never taken back, so that may
-# happen even if another cut would have worked.
+# Where no piece fits, raise an error, such as a `ValueError` or a `KeyError`: leaving a part out would be a silent loss.
+# What has been taken is never taken back, so that may happen even if another cut would have worked.
 #
 # <details><summary>Hint 1</summary>Keep a position <code>i</code>. Which substrings start there, and in which order do you
 # try them so that the first hit is the longest?</details>
@@ -297,7 +297,7 @@ def encode_longest_match(text: str, vocab: dict[str, int]) -> list[int]:
 def must_fail(answer, text, vocab, why):
     try:
         answer(text, vocab)
-    except (ValueError, KeyError):
+    except (ValueError, LookupError, RuntimeError, StopIteration, AssertionError):  # any that an author would choose
         return
     check.that(False, why)
 
@@ -348,7 +348,7 @@ for text in unseen[:4]:
         theirs = wordpiece.convert_tokens_to_ids(wordpiece.tokenize(word))
         try:
             mine = encode_longest_match("▁" + word, marked)
-        except (ValueError, KeyError):
+        except (ValueError, LookupError, RuntimeError, StopIteration, AssertionError):
             mine = [wordpiece.unk_token_id]
             unknown += 1
         words_cut, agreed = words_cut + 1, agreed + (mine == theirs)
@@ -556,6 +556,7 @@ check.equal(pretokenize("a  b"), ["a", " ", " b"], mistakes={
 })
 check.equal(pretokenize("x_1, 3.50 each"), ["x", "_", "1", ",", " 3", ".", "50", " each"], mistakes={
     "`\\w` is not what the rules call a letter: it takes the underscore and the digits": ["x_1", ",", " 3", ".", "50", " each"],
+    "rule 3: a space belongs to the number behind it, as to a word (GPT-4's pattern differs here)": ["x", "_", "1", ",", " ", "3", ".", "50", " each"],
     "a point is no number sign: `3.50` is three pre-tokens": ["x", "_", "1", ",", " 3.50", " each"],
 }, hint="letters, numbers and other signs are three kinds, and never share a pre-token")
 check.equal(pretokenize("x² + ½ naïve"), ["x", "²", " +", " ½", " naïve"], mistakes={
@@ -803,7 +804,8 @@ for length in (7, 30, 200):
 # part of another, and `vocab_size >= 256 + len(special_tokens)`. Return the tuple `(vocab, merges)`:
 #
 # - `merges`: the merged pairs of `bytes` in the order of training, a list of tuples. Stop when the vocabulary is full or
-#   when no pair is left; a pair that occurs a single time is merged as well.
+#   when no pair is left. Whether to go on when all pairs that are left occur a single time is up to you: programs differ
+#   here, and no test asks for it.
 # - `vocab`: a dict from ids to `bytes` with the 256 single bytes, one token for each merge and one for each special token
 #   (its UTF-8), so `256 + len(merges) + len(special_tokens)` entries, at most `vocab_size`. Its ids are 0, 1, 2, … without
 #   gaps. The usual order is bytes, merges, special tokens, as in GPT-2; the tests accept any.
@@ -884,26 +886,27 @@ def merges_of(answer, text, size, special):
 
 
 a, aa, aaa, aaab = b"a", b"aa", b"aaa", b"aaab"
-check.equal(merges_of(train_bpe, "aaabdaaabac", 260, []), [(a, a), (aa, a), (aaa, b"b"), (b"d", aaab)], mistakes={
+check.equal(merges_of(train_bpe, "aaabdaaabac\naaabdaaabac", 260, []), [(a, a), (aa, a), (aaa, b"b"), (b"d", aaab)], mistakes={
     "ties go to the greatest pair, not to the smallest": [(a, a), (a, b"b"), (aa, b"ab"), (a, b"c")],
     "ties go to the greatest pair, not to the first that was met": [(a, a), (aa, a), (aaa, b"b"), (aaab, b"d")],
     "ties go to the greatest pair, not to the last that was met": [(a, a), (aa, a), (aaa, b"b"), (a, b"c")],
     "one merge too many: vocab_size counts the 256 bytes as well": [(a, a), (aa, a), (aaa, b"b"), (b"d", aaab), (b"daaab", a)],
-    "one merge is missing: the vocabulary is not full yet, and a pair that occurs once is merged as well": [(a, a), (aa, a), (aaa, b"b")],
+    "one merge is missing: the vocabulary is not full yet": [(a, a), (aa, a), (aaa, b"b")],
     "a tie goes to the greater tuple (left, right), not to the greater joined bytes": [(a, a), (a, b"b"), (aa, b"ab"), (b"d", aaab)],
 }, hint="vocab_size 260 leaves room for four merges; take the pair that is most frequent after all earlier merges, ties to the greatest")
-check.equal(merges_of(train_bpe, "no no on", 300, []), [(b"n", b"o"), (b"o", b"n"), (b" ", b"on"), (b" ", b"no")], mistakes={
-    "a merge reaches across pre-tokens: pre-tokenize first": [(b"o", b" "), (b"n", b"o "), (b"o", b"n"), (b"no ", b"on"), (b"no ", b"no on")],
-    "pre-tokenize the text: splitting at spaces loses them": [(b"n", b"o"), (b"o", b"n")],
-    "ties go to the greatest pair of bytes, not of the characters that GPT-2 disguises them as": [(b"n", b"o"), (b" ", b"o"), (b" o", b"n"), (b" ", b"no")],
-}, hint="pre-tokens are `no`, ` no` and ` on`; no merge reaches across two of them, and training ends when no pair is left")
+check.equal(merges_of(train_bpe, "no no no on on on", 260, []), [(b"o", b"n"), (b"n", b"o"), (b" ", b"on"), (b" ", b"no")], mistakes={
+    "a merge reaches across pre-tokens: pre-tokenize first": [(b"o", b"n"), (b"o", b" "), (b"n", b"o "), (b"on", b" ")],
+    "pre-tokenize the text: splitting at spaces loses them": [(b"o", b"n"), (b"n", b"o")],
+    "ties go to the greatest pair of bytes, not of the characters that GPT-2 disguises them as": [(b" ", b"o"), (b" o", b"n"), (b"n", b"o"), (b" ", b"no")],
+}, hint="pre-tokens are `no`, ` no` and ` on`; no merge reaches across two of them")
 stop = "<|ab|>"
-check.equal(merges_of(train_bpe, f"ab{stop}ab{stop}ac", 260, [stop]), [(b"a", b"b"), (b"a", b"c")], mistakes={
+documents = ["ab", "ac", "ab", "ac", "ab"]
+check.equal(merges_of(train_bpe, stop.join(documents), 260, [stop]), [(b"a", b"b"), (b"a", b"c")], mistakes={
     "the special token itself was counted: split the text at it": [(b"a", b"b"), (b"|", b">"), (b"<", b"|")],
     "`|` means *or* in a pattern, so the text was also split at every `ab`: escape the special tokens": [(b"a", b"c")],
-    "a pair was counted across a special token: split the text there, do not just take the token out": [(b"b", b"a"), (b"ba", b"c"), (b"ba", b"bac")],
-    "put nothing in a special token's place, not even a space: the text ends there": [(b"a", b"b"), (b"a", b"c"), (b" ", b"ac")],
-}, hint="special tokens are cut out before anything is counted, and the text is split there")
+    "a pair was counted across a special token: split the text there, do not just take the token out": [(b"a", b"b"), (b"c", b"ab"), (b"a", b"cab")],
+    "put nothing in a special token's place, not even a space: the text ends there": [(b" ", b"a"), (b" a", b"c"), (b" a", b"b")],
+}, hint="special tokens are cut out before anything is counted, the text is split there, and training ends when no pair is left")
 ### BEGIN HIDDEN TESTS
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -947,12 +950,12 @@ check.equal(merges_of(train_bpe, stop.join(pages), 340, [stop, "<pad>"]), slow_m
     "put nothing in a special token's place, not even a space: the text ends there": lambda: slow_merges(cut(" ".join(pages)), 82),
 }, hint="wrong for three documents with a special token between them")
 check.equal(merges_of(train_bpe, "x(y)x[y]z.x(y)", 259, ["(y)", "[y]", "z."]), [], hint="every sign of a special token means itself: escape it. Here there is nothing left to merge")
-check.equal(merges_of(train_bpe, "x(yy)x[y]w.xxyy(y)", 264, ["(y)", "[y]", "z."]), slow_merges(["x", "(", "yy", ")", "x", "w", ".", "xxyy"], 5),
+check.equal(merges_of(train_bpe, "x(yy)x(yy)[y]w.w.xxyy(y)xxyy", 266, ["(y)", "[y]", "z."]), slow_merges(["x", "(", "yy", ")", "x", "(", "yy", ")", "w", ".", "w", ".", "xxyy", "xxyy"], 7),
             hint="every sign of a special token means itself: escape it")
 check.equal(merges_of(train_bpe, "hello hello", 256, []), [], hint="a vocabulary of 256 has no room for a merge")
 check.equal(merges_of(train_bpe, "hello hello", 258, ["<a>", "<b>"]), [], hint="256 bytes and two special tokens leave no room for a merge")
 check.equal(merges_of(train_bpe, "", 300, ["<a>"]), [], hint="an empty text has nothing to merge")
-check.equal(merges_of(train_bpe, "aaaaaaa aaaa aaa", 270, []), slow_merges(["aaaaaaa", " aaaa", " aaa"], 14), hint="wrong where a token is its own neighbour")
+check.equal(merges_of(train_bpe, "aaaaaaa aaaa aaa aaaa aaa\naaaaaaa", 270, []), slow_merges(["aaaaaaa", " aaaa", " aaa"] * 2, 14), hint="wrong where a token is its own neighbour")
 check.equal(check.beside(lambda f, s: (f("ab ab", 260, s), s)[1], train_bpe, ["<b>", "<longer>"]), ["<b>", "<longer>"], hint="you changed the list of special tokens")
 ### END HIDDEN TESTS
 
@@ -1113,7 +1116,10 @@ play(show_merges, merges=ipywidgets.IntSlider(len(own_merges), min=0, max=len(ow
 
 # %% nbgrader={"grade": false, "grade_id": "bpe_encode", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bpe_encode(text: str, vocab: dict[int, bytes], merges: list[tuple[bytes, bytes]], special_tokens: list[str]) -> list[int]:
-    """Ids of a text under a byte-level BPE tokenizer; special tokens in the text become single ids."""
+    """Ids of a text under a byte-level BPE tokenizer (Sennrich et al. 2016); the order of `merges` decides.
+
+    special_tokens: where one stands in the text, it becomes its single id; where several fit, the longest counts.
+    """
     ### BEGIN SOLUTION
     ids = {token: number for number, token in vocab.items()}
     rank = {pair: place for place, pair in enumerate(merges)}
@@ -1143,7 +1149,7 @@ def bpe_encode(text: str, vocab: dict[int, bytes], merges: list[tuple[bytes, byt
 # %% nbgrader={"grade": true, "grade_id": "test_bpe_encode", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
 learned = [(b"b", b"c"), (b"a", b"b"), (b"a", b"bc"), (b" ", b"a"), (b"ab", b" ")]
 small_tokens = [bytes([byte]) for byte in range(256)] + [left + right for left, right in learned] + [b"<|x|>", b"<|x|><|y|>"]
-small = {7 * place + 3: token for place, token in enumerate(small_tokens)}  # ids need not be places
+small = {2000 - 7 * place: token for place, token in enumerate(small_tokens)}  # ids need not be places, nor in their order
 number_of = {token: number for number, token in small.items()}
 
 
@@ -1255,7 +1261,7 @@ token_rows(shown, "The same vocabulary, used in two ways.")
 #
 # Write `bpe_decode(ids, vocab)`: the text of a list of ids, `vocab` mapping ids to `bytes`. Join the bytes of **all** tokens
 # first, then decode them as UTF-8; bytes that are no valid UTF-8 become `�`, as `errors="replace"` does it. No ids give the
-# empty text. An id that is not in `vocab` is a `KeyError`.
+# empty text. An id that is not in `vocab` must not vanish without a trace: raise an error, as `vocab[i]` does.
 #
 # <details><summary>Hint 1</summary>How long can a character be that lies across the border of two tokens? Does it matter, if
 # you join first?</details>
@@ -1264,7 +1270,7 @@ token_rows(shown, "The same vocabulary, used in two ways.")
 
 # %% nbgrader={"grade": false, "grade_id": "bpe_decode", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bpe_decode(ids: list[int], vocab: dict[int, bytes]) -> str:
-    """The text of these ids; bytes that are no UTF-8 become U+FFFD. KeyError for an id that is not in `vocab`."""
+    """The text of these ids; bytes that are no UTF-8 become U+FFFD. An id that is not in `vocab` is an error."""
     ### BEGIN SOLUTION
     return b"".join([vocab[number] for number in ids]).decode(errors="replace")
     ### END SOLUTION
@@ -1287,7 +1293,11 @@ check.equal(bpe_decode([9, 4], halves_of_a_smile), "so �", mistakes={
 check.equal(bpe_decode([], halves_of_a_smile), "", hint="no ids give the empty text")
 check.equal(bpe_decode([2, 9], halves_of_a_smile), "��so ", hint="wrong for bytes that cannot begin a character")
 check.equal(bpe_decode([4, 9], halves_of_a_smile), "�so ", hint="wrong for a character that breaks off in the middle of the text")
-check.raises(KeyError, bpe_decode, [9, 77], halves_of_a_smile, hint="an id that is not in the vocabulary is a KeyError")
+try:
+    read = bpe_decode([9, 77], halves_of_a_smile)
+except (ValueError, LookupError, RuntimeError, AssertionError):
+    read = "so �"  # an error is best; a sign that something is missing will do
+check.that(read == "so �", "an id that is not in the vocabulary must not vanish without a trace: raise an error, such as a KeyError")
 for text in ("naïve 東京 😀… x²\n\n", " Ġ Ċ is not a space", unseen[3][:1000]):
     check.equal(bpe_decode(gpt2(text).input_ids, gpt2_vocab), text, hint="not the text that GPT-2's ids came from")
 ### END HIDDEN TESTS
@@ -1350,9 +1360,11 @@ print("resized:", tiny.get_input_embeddings().weight.shape[0], "rows, logits", t
 # ### Exercise: `pad_batch` (3 points, 20 minutes)
 #
 # Write `pad_batch(sequences, pad_id, max_length, side)` for a list of one or more lists of ids. Return the tuple
-# `(input_ids, attention_mask)`, two int64 tensors of shape `(len(sequences), max_length)`, **always** of that width:
+# `(input_ids, attention_mask)`, two tensors of whole numbers (int64 is usual) and of shape `(len(sequences), max_length)`,
+# **always** of that width:
 #
-# - a sequence that is longer is cut to its **first** `max_length` ids, whatever the `side`;
+# - a sequence that is longer is cut to its **first** `max_length` ids. (Whether `side="left"` should also cut on the left, and
+#   so keep the last ids, is a matter of taste; Hugging Face has a separate switch, `truncation_side`. No test asks for it.)
 # - a shorter one is filled up with `pad_id`, on the `side`, `"left"` or `"right"`; its own ids keep their order;
 # - the mask is 1 for the ids of the sequence and 0 for filler. `pad_id` may also be a real token of a sequence.
 #
@@ -1366,7 +1378,7 @@ print("resized:", tiny.get_input_embeddings().weight.shape[0], "rows, logits", t
 
 # %% nbgrader={"grade": false, "grade_id": "pad_batch", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def pad_batch(sequences: list[list[int]], pad_id: int, max_length: int, side: str) -> tuple[Tensor, Tensor]:
-    """(input_ids, attention_mask), both int64 of shape (number of sequences, max_length).
+    """(input_ids, attention_mask), both of whole numbers and of shape (number of sequences, max_length).
 
     side: where the filler goes, "left" or "right". A longer sequence keeps its first max_length ids.
     """
@@ -1383,21 +1395,25 @@ def pad_batch(sequences: list[list[int]], pad_id: int, max_length: int, side: st
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_pad_batch", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-ragged = [[5, 6, 7], [9, 8], [1, 2, 3, 4, 5, 6]]
+def whole_numbers(padded):
+    """The two tables as int64, after a look at what they are."""
+    check.that(isinstance(padded, (tuple, list)) and len(padded) == 2, "wanted a tuple (input_ids, attention_mask)")
+    for name, table in zip(("input_ids", "attention_mask"), padded, strict=True):
+        check.that(isinstance(table, Tensor), f"{name} should be a tensor")
+        check.that(not table.is_floating_point(), f"{name} should hold whole numbers, not floats: `dtype=torch.long`")
+    return padded[0].long(), padded[1].long()
+
+
 for side, rows, ones in (("right", [[5, 6, 7, 9], [9, 8, 9, 9], [1, 2, 3, 4]], [[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]]),
-                         ("left", [[9, 5, 6, 7], [9, 9, 9, 8], [1, 2, 3, 4]], [[0, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 1]])):
+                         ("left", [[9, 5, 6, 7], [9, 9, 9, 8], [4, 4, 4, 4]], [[0, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 1]])):
     rows, ones = torch.tensor(rows), torch.tensor(ones)
     last_ids = torch.cat([rows[:2], torch.tensor([[3, 4, 5, 6]])])
-    padded = pad_batch(ragged, 9, 4, side)
-    check.that(isinstance(padded, tuple) and len(padded) == 2, "wanted a tuple (input_ids, attention_mask)")
+    padded = whole_numbers(pad_batch([[5, 6, 7], [9, 8], [1, 2, 3, 4, 5, 6] if side == "right" else [4] * 6], 9, 4, side))
     check.shape(padded[0], (3, 4), hint="every row has exactly max_length ids")
     check.equal(padded, (rows, ones), mistakes={
         "a long sequence keeps its first ids, not its last": (last_ids, ones),
         "the mask is 0 where a real token has the padding's id: build it from the lengths": (rows, (rows != 9).long()),
         "the mask is the wrong way round: 1 is a real token": (rows, 1 - ones),
-        "the mask should be int64, 0 and 1": (rows, ones.bool()),
-        "the mask should be int64, not float": (rows, ones.float()),
-        "the ids should be int64, not float": (rows.float(), ones),
         "the mask does not say which ids are filler": (rows, torch.ones_like(rows)),
         "the mask has its zeros on the other side": (rows, ones.flip(1)),
         "the two are in the wrong order: input_ids first": (ones, rows),
@@ -1413,13 +1429,14 @@ def by_torch(sequences, pad_id, max_length, side):
     return fill(kept, pad_id), fill([[1] * len(row) for row in kept], 0)
 
 
-lots = [[50256, 11, 50256], [], list(range(20)), [50256], [7] * 9, [3]]
 for side in ("left", "right"):
+    long = list(range(20)) if side == "right" else [8] * 20  # whichever end is cut off on the left
+    lots = [[50256, 11, 50256] if side == "right" else [50256] * 3, [], long, [50256], [7] * 9, [3]]
     for width, why in ((12, "wrong where every row but one is shorter"), (25, "every row has exactly max_length ids, even if all sequences are shorter"),
                        (1, "wrong for max_length=1"), (9, "wrong where a sequence has exactly max_length ids")):
-        check.equal(pad_batch(lots, 50256, width, side), by_torch(lots, 50256, width, side), hint=f"side={side!r}: {why}")
-    check.equal(pad_batch([[4, 2]], 0, 5, side), by_torch([[4, 2]], 0, 5, side), hint="wrong for a batch of one")
-    check.equal(pad_batch([[0, 0, 0]], 0, 2, side), by_torch([[0, 0, 0]], 0, 2, side), hint="wrong where the tokens have the padding's id")
+        check.equal(whole_numbers(pad_batch(lots, 50256, width, side)), by_torch(lots, 50256, width, side), hint=f"side={side!r}: {why}")
+    check.equal(whole_numbers(pad_batch([[4, 2]], 0, 5, side)), by_torch([[4, 2]], 0, 5, side), hint="wrong for a batch of one")
+    check.equal(whole_numbers(pad_batch([[0, 0, 0]], 0, 2, side)), by_torch([[0, 0, 0]], 0, 2, side), hint="wrong where the tokens have the padding's id")
     check.equal(check.beside(lambda f, rows, s: (f(rows, 9, 2, s), f(rows, 9, 9, s), rows)[2], pad_batch, [[5, 6, 7], [8]], side), [[5, 6, 7], [8]],
                 hint="you changed the caller's lists")
 ### END HIDDEN TESTS
@@ -1481,7 +1498,7 @@ plots.caption(fig, "Three sentences in a table of 3 × 9, padded on the right an
 
 # %% nbgrader={"grade": false, "grade_id": "fertility", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fertility(text: str, encode) -> float:
-    """Tokens per word of `text`, where white space separates words (Rust et al. 2021)."""
+    """Tokens of the whole `text` per word, where white space separates words (after Rust et al. 2021)."""
     ### BEGIN SOLUTION
     return len(encode(text)) / len(text.split())
     ### END SOLUTION

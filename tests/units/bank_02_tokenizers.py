@@ -179,6 +179,45 @@ def with_a_trie(text, vocab):
     return ids
 
 
+@wrong("encode_longest_match", says="look ahead")
+def longest_piece_of_the_whole_text_first(text, vocab):
+    def cut(rest):
+        if not rest:
+            return []
+        found = max((piece for piece in vocab if piece in rest), key=lambda piece: (len(piece), piece), default=None)
+        if found is None:
+            raise ValueError(rest)
+        before, _, after = rest.partition(found)
+        return [*cut(before), vocab[found], *cut(after)]
+
+    return cut(text)
+
+
+@right("encode_longest_match")
+def with_a_window(text, vocab):
+    window, ids, start = max(map(len, vocab)), [], 0
+    while start < len(text):
+        end = min(len(text), start + window)
+        while end > start and text[start:end] not in vocab:
+            end -= 1
+        if end == start:
+            raise RuntimeError(f"cannot tokenize {text[start:]!r}")
+        ids.append(vocab[text[start:end]])
+        start = end
+    return ids
+
+
+@right("encode_longest_match")
+def first_of_the_sorted_pieces(text, vocab):
+    longest_first = sorted(vocab, key=len, reverse=True)
+    ids = []
+    while text:
+        fitting = [piece for piece in longest_first if text.startswith(piece)]
+        ids.append(vocab[fitting[0]])  # an IndexError where nothing fits
+        text = text.removeprefix(fitting[0])
+    return ids
+
+
 # ------------------------------------------------------------------------------------------------- byte_to_unicode
 
 
@@ -279,6 +318,19 @@ def from_strings():
     plain += "".join(map(chr, range(0xA1, 0x100))).replace("\xad", "")
     others = iter(map(chr, range(256, 512)))
     return {byte: chr(byte) if chr(byte) in plain else next(others) for byte in range(256)}
+
+
+@right("byte_to_unicode")
+def as_published_by_openai():
+    bs = list(range(ord("!"), ord("~") + 1)) + list(range(ord("¡"), ord("¬") + 1)) + list(range(ord("®"), ord("ÿ") + 1))
+    cs = bs[:]
+    n = 0
+    for b in range(2**8):
+        if b not in bs:
+            bs.append(b)
+            cs.append(2**8 + n)
+            n += 1
+    return dict(zip(bs, [chr(c) for c in cs]))
 
 
 # ------------------------------------------------------------------------------------------------------ pretokenize
@@ -388,6 +440,19 @@ def with_the_library(text):
     return [text[start:end] for _, (start, end) in cutter.pre_tokenize_str(text)]
 
 
+@wrong("pretokenize", says="GPT-4's pattern")
+def as_gpt4_does(text):
+    pattern = (r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|"""
+               r"""\s++$|\s*[\r\n]|\s+(?!\S)|\s""")
+    return regex.findall(pattern, text)
+
+
+@right("pretokenize")
+def by_finditer(text):
+    pattern = regex.compile(r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", regex.UNICODE)
+    return [match.group(0) for match in pattern.finditer(text)]
+
+
 # ------------------------------------------------------------------------------------------------------ count_pairs
 
 
@@ -473,6 +538,23 @@ def a_plain_dict(words):
 def sum_of_counters(words):
     return sum((Counter({pair: n * count for pair, n in Counter(pairwise(word)).items()})
                 for word, count in words.items()), Counter())
+
+
+@right("count_pairs")
+def into_a_defaultdict(words):
+    pairs = defaultdict(int)
+    for symbols, frequency in words.items():
+        for i in range(len(symbols) - 1):
+            pairs[symbols[i], symbols[i + 1]] += frequency
+    return pairs
+
+
+@right("count_pairs")
+def word_for_word_into_a_counter(words):
+    counts = Counter()
+    for word, frequency in words.items():
+        counts.update({pair: n * frequency for pair, n in Counter(pairwise(word)).items()})
+    return counts
 
 
 # ------------------------------------------------------------------------------------------------------- merge_pair
@@ -603,6 +685,26 @@ def by_recursion_free_search(word, pair):
             head += rest.pop(0)
         out.append(head)
     return (*out,)
+
+
+@right("merge_pair")
+def as_in_gpt2(word, pair):
+    first, second = pair
+    new_word, i = [], 0
+    while i < len(word):
+        try:
+            j = word.index(first, i)
+        except ValueError:
+            new_word.extend(word[i:])
+            break
+        new_word.extend(word[i:j])
+        if j < len(word) - 1 and word[j + 1] == second:
+            new_word.append(first + second)
+            i = j + 2
+        else:
+            new_word.append(word[j])
+            i = j + 1
+    return tuple(new_word)
 
 
 # -------------------------------------------------------------------------------------------------------- train_bpe
@@ -801,7 +903,7 @@ def special_tokens_take_no_room(text, vocab_size, special_tokens):
     return dict(enumerate(tokens)), merges
 
 
-@wrong("train_bpe", says="once is merged as well")
+@right("train_bpe")
 def stops_at_single_pairs(text, vocab_size, special_tokens):
     parts = re.split("|".join(map(re.escape, special_tokens)), text) if special_tokens else [text]
     words = Counter(tuple(bytes([b]) for b in piece.encode()) for part in parts for piece in pretokenize(part))
@@ -970,6 +1072,41 @@ def with_a_heap(text, vocab_size, special_tokens):
     vocab = {b: bytes([b]) for b in range(256)}
     for token in [a + b for a, b in merges] + [s.encode() for s in special_tokens]:
         vocab[len(vocab)] = token
+    return vocab, merges
+
+
+@right("train_bpe")
+def on_ids_with_special_tokens_first(text, vocab_size, special_tokens):
+    vocab = {number: token.encode("utf-8") for number, token in enumerate(special_tokens)}
+    offset = len(vocab)
+    vocab.update({offset + byte: bytes([byte]) for byte in range(256)})
+    chunks = regex.split("|".join(regex.escape(token) for token in special_tokens), text) if special_tokens else [text]
+    sequences = Counter()
+    for chunk in chunks:
+        for piece in pretokenize(chunk):
+            sequences[tuple(offset + byte for byte in piece.encode("utf-8"))] += 1
+    merges = []
+    while len(vocab) < vocab_size:
+        stats = Counter()
+        for sequence, frequency in sequences.items():
+            for pair in pairwise(sequence):
+                stats[pair] += frequency
+        if not stats:
+            break
+        one, two = max(stats, key=lambda pair: (stats[pair], vocab[pair[0]], vocab[pair[1]]))
+        new = len(vocab)
+        vocab[new] = vocab[one] + vocab[two]
+        merges.append((vocab[one], vocab[two]))
+        merged = Counter()
+        for sequence, frequency in sequences.items():
+            out = []
+            for number in sequence:
+                if out and out[-1] == one and number == two:
+                    out[-1] = new
+                else:
+                    out.append(number)
+            merged[tuple(out)] += frequency
+        sequences = merged
     return vocab, merges
 
 
@@ -1230,6 +1367,65 @@ def on_ids_one_place_at_a_time(text, vocab, merges, special_tokens):
     return result + encode_plain(text[start:])
 
 
+@wrong("bpe_encode", says="learned first")
+def ids_for_ranks(text, vocab, merges, special_tokens):
+    # As tiktoken does, whose ids are ranks; here they need not be.
+    ids, result = {token: i for i, token in vocab.items()}, []
+    for piece in pretokenize(text):
+        word = [bytes([b]) for b in piece.encode()]
+        while True:
+            found = [(ids[a + b], i) for i, (a, b) in enumerate(pairwise(word)) if a + b in ids]
+            if not found:
+                break
+            _, i = min(found)
+            word[i:i + 2] = [word[i] + word[i + 1]]
+        result += [ids[token] for token in word]
+    return result
+
+
+@right("bpe_encode")
+def on_disguised_strings(text, vocab, merges, special_tokens):
+    signs = byte_to_unicode()
+
+    def disguise(token):
+        return "".join(signs[b] for b in token)
+
+    encoder = {disguise(token): number for number, token in vocab.items()}
+    ranks = {(disguise(one), disguise(two)): rank for rank, (one, two) in enumerate(merges)}
+    cache = {}
+
+    def bpe(token):
+        if token in cache:
+            return cache[token]
+        word = tuple(token)
+        while len(word) > 1:
+            bigram = min(set(pairwise(word)), key=lambda pair: ranks.get(pair, float("inf")))
+            if bigram not in ranks:
+                break
+            new, i = [], 0
+            while i < len(word):
+                if i < len(word) - 1 and (word[i], word[i + 1]) == bigram:
+                    new.append(word[i] + word[i + 1])
+                    i += 2
+                else:
+                    new.append(word[i])
+                    i += 1
+            word = tuple(new)
+        cache[token] = [encoder[piece] for piece in word]
+        return cache[token]
+
+    specials = sorted(set(special_tokens), key=len, reverse=True)
+    chunks = regex.split("(" + "|".join(regex.escape(s) for s in specials) + ")", text) if specials else [text]
+    out = []
+    for chunk in chunks:
+        if chunk in specials:
+            out.append(encoder[disguise(chunk.encode("utf-8"))])
+        elif chunk:
+            for piece in pretokenize(chunk):
+                out.extend(bpe(disguise(piece.encode("utf-8"))))
+    return out
+
+
 # ------------------------------------------------------------------------------------------------------- bpe_decode
 
 
@@ -1263,7 +1459,7 @@ def joins_with_spaces(ids, vocab):
     return b" ".join(vocab[i] for i in ids).decode("utf-8", errors="replace")
 
 
-@wrong("bpe_decode", says="KeyError")
+@wrong("bpe_decode", says="without a trace")
 def skips_unknown_ids(ids, vocab):
     return b"".join(vocab.get(i, b"") for i in ids).decode("utf-8", errors="replace")
 
@@ -1287,6 +1483,21 @@ def with_an_incremental_decoder(ids, vocab):
 
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     return "".join(decoder.decode(vocab[i]) for i in ids) + decoder.decode(b"", final=True)
+
+
+@right("bpe_decode")
+def a_replacement_character_for_an_unknown_id(ids, vocab):
+    return b"".join(vocab.get(i, "\ufffd".encode()) for i in ids).decode("utf-8", "replace")
+
+
+@right("bpe_decode")
+def a_value_error_for_an_unknown_id(ids, vocab):
+    parts = []
+    for i in ids:
+        if i not in vocab:
+            raise ValueError(f"invalid token id: {i}")
+        parts.append(vocab[i])
+    return b"".join(parts).decode("utf-8", errors="replace")
 
 
 # -------------------------------------------------------------------------------------------------------- pad_batch
@@ -1370,7 +1581,7 @@ def mask_of_the_filler(sequences, pad_id, max_length, side):
     return torch.tensor(rows), torch.tensor(masks)
 
 
-@wrong("pad_batch", says="mask should be int64")
+@right("pad_batch")
 def a_mask_of_bools(sequences, pad_id, max_length, side):
     rows, masks = [], []
     for sequence in sequences:
@@ -1427,6 +1638,33 @@ def by_comparing_positions(sequences, pad_id, max_length, side):
     return torch.LongTensor(rows), mask
 
 
+@wrong("pad_batch", says="not floats")
+def tables_of_floats(sequences, pad_id, max_length, side):
+    ids = torch.full((len(sequences), max_length), pad_id)
+    mask = torch.zeros(len(sequences), max_length)
+    for row, sequence in enumerate(sequences):
+        n = min(len(sequence), max_length)
+        start = max_length - n if side == "left" else 0
+        ids[row, start:start + n] = torch.tensor(sequence[:n])
+        mask[row, start:start + n] = 1
+    return ids, mask
+
+
+@right("pad_batch")
+def cuts_on_the_side_it_pads(sequences, pad_id, max_length, side):
+    rows, masks = [], []
+    for sequence in sequences:
+        if side == "left":
+            ids = sequence[-max_length:]
+            rows.append([pad_id] * (max_length - len(ids)) + ids)
+            masks.append([0] * (max_length - len(ids)) + [1] * len(ids))
+        else:
+            ids = sequence[:max_length]
+            rows.append(ids + [pad_id] * (max_length - len(ids)))
+            masks.append([1] * len(ids) + [0] * (max_length - len(ids)))
+    return torch.tensor(rows, dtype=torch.long), torch.tensor(masks, dtype=torch.int32)
+
+
 # -------------------------------------------------------------------------------------------------------- fertility
 
 
@@ -1467,6 +1705,12 @@ def by_counting_words(text, encode):
     return torch.tensor(len(encode(text)) / words, dtype=torch.float64).item()
 
 
+@right("fertility")
+def as_float_division(text, encode):
+    n_words = len(text.strip().split())
+    return float(len(encode(text))) / n_words
+
+
 # ---------------------------------------------------------------------------------------------------- bits_per_byte
 
 
@@ -1498,3 +1742,8 @@ def logarithm_to_base_10(nll_nats, text):
 @right("bits_per_byte")
 def by_log2_e(nll_nats, text):
     return float(nll_nats * math.log2(math.e) / len(bytes(text, "utf-8")))
+
+
+@right("bits_per_byte")
+def through_the_perplexity_of_a_byte(nll_nats, text):
+    return math.log2(math.exp(nll_nats / len(text.encode("utf-8"))))
