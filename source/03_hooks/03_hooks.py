@@ -30,8 +30,8 @@
 # **Before you start**: unit 01, some practice with PyTorch's `nn.Module`, and Python functions that make functions. If a
 # *token* is new to you, take unit 02 first.
 #
-# **Your time**: about four hours. The machine computes for about a minute on two CPU cores, and for three more in the
-# cells marked *lab*; a GPU makes those shorter.
+# **Your time**: about four hours. The machine computes for about half a minute on two CPU cores, and for two to four minutes
+# more in the three cells marked *Lab*; a GPU makes those short.
 #
 # **Points**: 40, all for functions.
 #
@@ -144,6 +144,8 @@ NOTHING_LEFT = {"hooks left": 0, "hooks of others lost": 0, "weights changed": 0
 #
 # # Llama 2 7B chat in 16-bit floats. It is gated: accept its licence on the model's page, make an access token in
 # # the settings of your Hub account, and put it into the environment variable HF_TOKEN, never into a notebook.
+# # (`hf auth login` in a terminal keeps it in a file instead; then leave out token=.)
+# (The command `hf auth login` keeps it in a file instead; then leave out token=.)
 # name, token = "meta-llama/Llama-2-7b-chat-hf", os.environ["HF_TOKEN"]
 # tokenizer = AutoTokenizer.from_pretrained(name, token=token)
 # model = AutoModelForCausalLM.from_pretrained(name, token=token, dtype=torch.float16, device_map="auto")
@@ -322,8 +324,8 @@ display({"text/html": f'<div style="display: flex; flex-wrap: wrap; gap: 1em; fo
          "text/plain": plain}, raw=True)
 
 # %% [markdown]
-# Click on a line to fold it. Different names, but in all three trees the same three parts (Vaswani et al. 2017, Figure 1).
-# For a text of $T$ tokens and a model of width $D$:
+# Click on a line to fold it. Different names, but in all three trees the same three parts, as in the first transformer
+# (Vaswani et al. 2017, §3). For a text of $T$ tokens and a model of width $D$:
 #
 # 1. the **input transformation** turns $T$ ids into a $T \times D$ matrix: look up a row for each token, and in GPT-2 and
 #    BERT add a row for each position,
@@ -562,15 +564,17 @@ def relative_error(w: Tensor, columns: int) -> float:
 
 
 projections = [block.mlp.down_proj.weight.detach() for block in parts_of(model)[0]]
-groups = {"one step a matrix": projections[0].numel(), "one step a row": projections[0].shape[1], "one step for 64": 64}
+groups = {"a matrix": projections[0].numel(), "a row": projections[0].shape[1], "a group": 64}
 fig, ax = plots.figure(size=(8.0, 3.2))
 for (name, width), colour in zip(groups.items(), (plots.ORANGE, plots.BLUE, plots.GREEN)):
-    ax.plot([100 * relative_error(w, width) for w in projections], color=colour, label=f"{name} ({width:,} weights)")
-ax.set(xlabel="block", ylabel="error, % of the matrix", yscale="log", title="8 bits: the smaller the group, the better")
-ax.legend(fontsize=9)
+    ax.plot([100 * relative_error(w, width) for w in projections], color=colour, label=f"one step for {name} of {width:,}")
+ax.set(xlabel="block", ylabel="relative error", yscale="log", ylim=(0.5, 12), title="8 bits: the smaller the group, the better")
+ax.set_yticks([0.5, 1, 2, 5, 10], ["0.5%", "1%", "2%", "5%", "10%"])
+ax.tick_params(axis="y", which="minor", left=False, labelleft=False)
+ax.legend(fontsize=9, ncols=3, loc="upper center")
 plots.caption(fig, "Relative error of the 30 down_proj matrices (576 x 1,536) after your 8-bit quantization, by group size.",
-              "Three lines over 30 blocks on a logarithmic axis. With one step for a whole matrix the error is the largest and "
-              "jumps from block to block; with one step a row it is several times smaller, and with groups of 64 smaller still.")
+              "Three lines over 30 blocks on a logarithmic axis. With one step for a whole matrix the error jumps between 2.5 and "
+              "7 percent from block to block; with one step a row it stays near 1 percent, with groups of 64 near 0.6.")
 
 # %% [markdown]
 # And now the real thing: **your** 8-bit weights in all 210 linear layers of the blocks, in the place of the model's own.
@@ -878,8 +882,9 @@ fig, ax = plots.figure(size=(8.0, 4.4))
 plots.heatmap(ax, awake, None, words, label="share of neurons above 0", numbers=False)
 ax.set(ylabel="block", title="How many of 1,536 neurons are awake")
 plots.caption(fig, f"Neurons with a positive score in each MLP; {awake.mean():.0%} on average.",
-              "A heatmap of 30 blocks by 14 tokens. Most shares lie between a fifth and a half and change slowly from block to "
-              "block; the column of the first token differs from all others in many blocks.")
+              "A heatmap of 30 blocks by 14 tokens. In block 0, names, verbs and nouns wake nearly all neurons, small words a third. "
+              "Then about a quarter are awake, later about a half. The first token stands out: from block 12 on it wakes more "
+              "than all others.")
 
 # %% [markdown]
 # ### Exercise: `record_calls` (5 points, 25 minutes)
@@ -1034,16 +1039,17 @@ print("Llama 2 7B, without any weights:", len(vast), "calls;", next(call for cal
 # %% tags=["demo"]
 block = [call for call in calls if call[0].startswith("model.layers.0")]
 depth = {call[0]: call[0].count(".") for call in block}
-fig, ax = plots.figure(size=(9.4, 3.6))
+fig, ax = plots.figure(size=(9.6, 4.4))
 for place, (name, _, given_back) in enumerate(block):
     inside = [i for i, call in enumerate(block[:place]) if call[0].startswith(f"{name}.")]
     start = min(inside, default=place)
     level = depth[name] - 2
-    ax.barh(level, place + 0.9 - start, left=start, height=0.7,
+    ax.barh(level, place + 0.9 - start, left=start, height=0.85,
             color=(plots.GREY, plots.BLUE, plots.ORANGE)[min(level, 2)])
-    label = f"{name.rsplit('.', 1)[-1]}\n{given_back}" if level < 2 else name.rsplit(".", 1)[-1]
-    ax.text((start + place + 0.9) / 2, level, label if name != "model.layers.0" else f"model.layers.0 -> {given_back}",
-            ha="center", va="center", color="white", fontsize=8, rotation=90 if level == 2 or start == place else 0)
+    label = name if level == 0 else name.rsplit(".", 1)[-1].replace("_layernorm", "\nnorm")
+    alone = start == place  # nothing happens inside it: a narrow box
+    ax.text((start + place + 0.9) / 2, level, label if alone else f"{label} -> {given_back}", ha="center", va="center",
+            color="white", fontsize=8 if alone else 9, rotation=90 if alone else 0)
 ax.set(xlabel="calls, in the order in which they end", yticks=(0, 1, 2), ylim=(-0.5, 2.5),
        title="One block, from your recording")
 ax.set_yticklabels(["block", "its parts", "their parts"])
@@ -1061,8 +1067,7 @@ plots.caption(fig, "The calls inside block 0. A box spans the calls that happen 
 # at the end of the `with`, whatever happens inside it.
 
 # %% tags=["demo"]
-from helpers.widgets.module_browser import module_browser
-from helpers.widgets.module_record import recording
+from helpers.widgets.module_browser import module_browser, recording
 
 prompt = tokenizer("The capital of France is", return_tensors="pt").to(model.device)
 print("hooks before:", hooks_on(model))
@@ -1163,8 +1168,8 @@ plots.caption(fig, "The cache of a batch of eight texts. Dotted: the weights of 
               "its weights; with fewer key-value heads the lines lie a factor of 3 or 4 lower.")
 
 # %% [markdown]
-# Weights are paid for once, the cache by every text in the batch. That is why the models that came after Llama 2 7B share
-# key-value heads, and why caches are quantized too.
+# Weights are paid for once, the cache by every text in the batch. That is why most newer models share key-value heads,
+# and why caches are quantized too.
 #
 # ## 6. The residual stream
 #
@@ -1174,7 +1179,7 @@ plots.caption(fig, "The cache of a batch of eight texts. Dotted: the weights of 
 #  m^{(l)} = \text{MLP}\bigl(\text{norm}(h^{(l-1)} + a^{(l)})\bigr), \qquad
 #  h^{(l)} = h^{(l-1)} + a^{(l)} + m^{(l)} . $$
 #
-# A block never *replaces* what it gets; it **adds** to it (He et al. 2016 invented that, for images). So what arrives at
+# A block never *replaces* what it gets; it **adds** to it (He et al. 2016 introduced that, for images). So what arrives at
 # the end is a sum: $h^{(L)} = h^{(0)} + \sum_l \bigl(a^{(l)} + m^{(l)}\bigr)$. The place where everything is added up
 # is called the **residual stream** (Elhage et al. 2021). Each part reads from it and writes into it, and it is as wide as
 # the embedding from the first layer to the last.
@@ -1186,8 +1191,8 @@ plots.caption(fig, "The cache of a batch of eight texts. Dotted: the weights of 
 #
 # It grows, since every block adds. But the first token of a text does something wild: in a single block its vector becomes
 # more than a hundred times as long as those of the others, stays so for most of the network, and comes down at its end.
-# These are the <em>massive activations</em> of Sun et al. (2024), found in nearly all language models: a few entries of
-# enormous size at a token that tells nothing, where attention heads can look that have nothing to look for.
+# These are the <em>massive activations</em> that Sun et al. (2024) found in many language models: a few entries of enormous
+# size, at a token that tells little, and which attention heads look at when they have nothing to look for.
 # </details>
 #
 # ### Exercise: `residual_stream` (4 points, 20 minutes)
@@ -1278,12 +1283,13 @@ left.legend()
 peak = stream[20, 0]
 right.bar(range(len(peak)), peak.abs(), color=plots.ORANGE, width=3)
 right.set(xlabel="entry of the vector", ylabel="absolute value", title="The first token after block 20")
+second = words[1 + lengths[5, 1:].argmax()]  # the longest after block 5, but for the first
 plots.caption(
-    fig, f"Left: lengths in the residual stream. Right: of 576 entries, the largest alone holds "
-    f"{peak.abs().max() ** 2 / peak.norm() ** 2:.0%} of the first token's squared length.",
-    "Left, on a logarithmic axis: most tokens grow steadily from about 3 to about 600; the first token jumps to more than "
-    "20,000 in the middle of the network and falls at the end. Right: a bar chart with one or a few huge bars, all others "
-    "near zero.")
+    fig, f"Left: lengths in the residual stream; {plots.visible(second)} goes along with the first token for some blocks. Right: "
+    f"one of the 576 entries alone holds {peak.abs().max() ** 2 / peak.norm() ** 2:.0%} of the first token's squared length.",
+    "Left, on a logarithmic axis: most tokens grow steadily from about 2 to about 800. The first token goes to 700 in block 3, "
+    "comes back in block 10, jumps to more than 20,000 in block 12 and stays there until block 28. Right: a bar chart with "
+    "one huge bar, all others near zero.")
 
 # %% [markdown]
 # ### The logit lens
@@ -1381,36 +1387,41 @@ def lens_table(text: str, rows=(0, 1, 4, 8, 12, 16, 20, 22, 24, 26, 27, 28, 29, 
     ax.grid(False)
     fig.colorbar(image, ax=ax, label="probability")
     plots.caption(fig, f"The logit lens on '{text} …'. Columns: the tokens of the text. Cells: the most likely next token "
-                       "after that many blocks.",
-                  "A table of tokens. In the first row each token predicts itself; in the middle the cells hold commas, spaces "
-                  "and other frequent tokens; in the last rows they become the words that fit.")
+                       "after that many blocks; a dot is a space.",
+                  "A table of tokens. In the first row most tokens predict themselves; in the middle the cells hold commas, "
+                  "spaces and other frequent tokens; in the last rows they become the words that fit.")
 
 
 lens_table("The capital of France is")
 
 # %% [markdown]
-# In row 0 every token predicts *itself*: `lm_head` is the embedding table, so an embedding is most similar to its own row.
-# Then there is a long stretch of frequent tokens, in which the model works on something that is not yet phrased as a next
-# token; and the answer steps forward only at the very end. Larger models make up their mind earlier in the network
-# (nostalgebraist 2020 saw it on GPT-2; Belrose et al. 2023 train a small correction for each layer, the *tuned lens*,
-# since the states in between need not speak the language of the last one). Take the lens as a hint, then, not as a
-# transcript of thoughts. What does it say where the answer is less sudden?
+# In row 0 there is nothing but embeddings, compared with embeddings, since `lm_head` is the same table; so a token's best
+# match is often *itself*. (Not for ·France: scores are dot products, and the row of `<filename>` is one of the longest of
+# the vocabulary.) Then comes a long stretch of frequent tokens, in which the model works on something that is not yet
+# phrased as a next token, and the answer steps forward only at the very end. The pale column on the left is the massive
+# activation: next to one giant entry, the norm leaves nothing of the others.
+#
+# In GPT-2, nostalgebraist saw sensible guesses form halfway. States in between need not speak the language of the last one;
+# Belrose et al. (2023) train a small correction for each layer, the *tuned lens*. Take the lens as a hint, then, not as a
+# transcript of thoughts. Still, it can tell you where to look. Here are two possible endings of one sentence:
 
 # %% tags=["demo"]
 lens = logit_lens(model, drink)[:, -1].cpu().float()  # what follows "... John gave a drink to"
 mary, john = (tokenizer(f" {name}").input_ids[0] for name in ("Mary", "John"))
 fig, (left, right) = plots.figure(1, 2, size=(10.4, 3.3))
 for token, name, colour in ((mary, "Mary", plots.BLUE), (john, "John", plots.ORANGE)):
-    left.plot((lens > lens[:, [token]]).sum(-1) + 1, color=colour, label=f"rank of ·{name}")
-    right.plot(lens.softmax(-1)[:, token], color=colour, label=f"probability of ·{name}")
+    left.plot((lens > lens[:, [token]]).sum(-1) + 1, color=colour, label=f"·{name}")
 left.set(yscale="log", xlabel="after block", ylabel="rank (1: most likely)")
 left.invert_yaxis()
-right.set(xlabel="after block", ylabel="probability", ylim=(0, 1))
 left.legend()
-right.legend(loc="upper left")
-plots.caption(fig, f"The lens at the last position of '{sentence} …', where the answer is Mary.",
-              "Two panels over 30 blocks. Both names start at a rank of thousands; in the last third of the network both climb "
-              "to the top, John as well as Mary, and Mary wins, with a probability near 0.9 at the end.")
+right.bar(range(31), lens[:, mary] - lens[:, john], color=[plots.POSITIVE if x > 0 else plots.NEGATIVE
+                                                           for x in lens[:, mary] - lens[:, john]])
+right.set(xlabel="after block", ylabel="logit of ·Mary minus ·John")
+plots.caption(fig, f"The lens at the last position of '{sentence} …'. The model ends with Mary, at a probability of "
+                   f"{lens[-1].softmax(-1)[mary]:.2f}.",
+              "Two panels over 30 blocks. Left: John stays near rank 200, Mary near rank 1,000, until Mary jumps ahead after "
+              "block 24 and is first at the end. Right: the difference of their logits is negative up to block 23 and positive "
+              "from block 24 on.")
 
 # %% [markdown]
 # ## 7. Reaching in
@@ -1537,16 +1548,21 @@ check.close(ablate_head(model, tokens, 16, 2), torch.func.functional_call(model,
 #
 # - *Who gets the drink?* With the names swapped as well, so that no head profits from its love for one name. Measured: the
 #   logit of the right name minus that of the wrong one (Wang et al. 2023 took GPT-2 apart with this sentence).
-# - *Copying*: sixteen random tokens, twice. Nobody can guess the first round; in the second, a model that looks back for
-#   the last time the present token occurred, and copies what came next, knows everything. Heads that do this are called
-#   **induction heads** (Olsson et al. 2022). Measured: the loss on the second round.
+# - *Copying*: sixteen words in no order, twice. Nobody can guess the first round; in the second, a model that looks back
+#   for the last time the present token occurred, and copies what came next, knows everything (Olsson et al. 2022).
+#   Measured: the loss on the second round.
+
+# %% tags=["demo"]
+word_list = ids_of(" river seven paper green table mother window salt doctor piano yellow garden horse letter silver market")
+print([tokenizer.decode([i]) for i in word_list[0]])
 
 # %% tags=["lab"]
 names = (("Mary", "John"), ("John", "Mary"))
 pair = ids_of(*(f"When {a} and {b} went to the store, {b} gave a drink to" for a, b in names))
 right_ids, wrong_ids = (torch.tensor([tokenizer(f" {n[i]}").input_ids[0] for n in names], device=model.device) for i in (0, 1))
-once = torch.randint(1000, 20_000, (2, 16), generator=torch.Generator().manual_seed(0)).to(model.device)
-twice = torch.cat([once, once], 1)
+shuffles = [torch.arange(16)] + [torch.randperm(16, generator=torch.Generator().manual_seed(i))
+                                 for i in range(runtime.pick(cpu=0, gpu=15))]  # a GPU averages over 16 orders
+twice = torch.cat([word_list[:, order].repeat(1, 2) for order in shuffles])
 
 
 def preference(logits: Tensor) -> float:
@@ -1574,18 +1590,70 @@ for ax, values, title, unit in zip(axes, effect, ("Who gets the drink?", "Copyin
     ax.set(xlabel="head", ylabel="layer", title=title, xticks=range(n_heads))
 plots.caption(
     fig, f"The effect of silencing each of the 270 heads. Whole model: logit difference {whole[0]:.2f}; loss {whole[1]:.2f} nats.",
-    "Two heatmaps of 30 layers by 9 heads, almost white. On the left a head in layer 23 and some in layers 0, 1, 16 and 20 are "
-    "orange. On the right three heads of layer 1, one of layer 2 and one of layer 16 are orange.")
+    "Two heatmaps of 30 layers by 9 heads, almost white. On the left head 3 of layer 23 is by far the darkest orange, with "
+    "paler ones in layers 0, 1, 16, 20 and 29. On the right head 4 of layer 1, then head 5 of layer 11 and head 0 of layer 16.")
 for values, title in zip(effect, ("drink", "copying")):
     worst = values.flatten().argsort()[:6].tolist()
     print(f"{title:8}", ", ".join(f"{i // n_heads}.{i % n_heads}: {values.flatten()[i]:.2f}" for i in worst),
           f"(layer.head); {(values.abs() > 1).sum()} of {values.numel()} change it by more than 1")
 
 # %% [markdown]
-# On the right, the textbook picture: some heads of layers 1 and 2, and one of layer 16. An induction head needs a partner
-# in an earlier layer which writes into each position *what the token before it was*; without the partner there is nothing
-# to look for. And the same head, 16.0, matters on the left too: the drink goes to the one who was *not* named a second
-# time, and to notice that one must find the earlier mention.
+# Two almost white pictures: few heads matter, and other ones for other tasks. On the left, one head stands out, 23.3. It
+# is number 3 of layer 23, counted from 0, so it writes into what leaves the 24th block; and that is just where the lens saw
+# Mary get past John.
+#
+# Where do such heads *look*? Attention modules give their weights as a second output when attention is computed in plain
+# torch (`"eager"`; the fast ways never have these weights in memory). One hook on each layer collects them. With the list of
+# words, twice, one can even ask all 270 heads at once: who looks at the token *before* the present one, and who at the token
+# *after its last occurrence*?
+
+# %% tags=["demo"]
+def attention_maps(tokens: Tensor) -> Tensor:
+    """Who looks where: attention weights (layers, heads, T, T) of one text; row: looking, column: looked at."""
+    maps, implementation = [], model.config._attn_implementation
+    handles = [block.self_attn.register_forward_hook(lambda module, args, output: maps.append(output[1].cpu()))
+               for block in model.model.layers]
+    model.set_attn_implementation("eager")
+    try:
+        model(tokens)
+    finally:
+        model.set_attn_implementation(implementation)
+        for handle in handles:
+            handle.remove()
+    return torch.cat(maps)
+
+
+listed, drinking = attention_maps(word_list.repeat(1, 2)), attention_maps(drink)
+at = torch.arange(17, 32)  # the second round, without its first word
+for question, looked_at in (("the token before it", at - 1), ("the token after its last occurrence", at - 15)):
+    score = listed[:, :, at, looked_at].mean(-1)
+    best = score.flatten().argsort(descending=True)[:4].tolist()
+    print(f"{question:36}", ", ".join(f"{i // 9}.{i % 9}: {score.flatten()[i]:.0%}" for i in best))
+
+list_words = [tokenizer.decode([i]) for i in word_list[0]] * 2
+fig, axes = plots.figure(2, 2, size=(10.2, 9.4))
+for ax, (maps, layer, head, labels) in zip(axes.flat, ((listed, 16, 0, list_words), (listed, 18, 6, list_words),
+                                                       (drinking, 17, 4, words), (drinking, 23, 3, words))):
+    ax.imshow(maps[layer, head], cmap=plots.UNSIGNED, vmin=0, vmax=1)
+    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=6 if maps is listed else 8)
+    ax.set_yticks(range(len(labels)), labels, fontsize=6 if maps is listed else 8)
+    ax.set(title=f"head {layer}.{head}", ylabel="looks from")
+    ax.grid(False)
+plots.caption(fig, "Attention of four heads. Row: the token that looks; column: the one looked at; dark: all of its attention.",
+              "Four triangular maps. Head 16.0: a dark line just below the diagonal. Head 18.6: in the first round all look at the "
+              "first word; in the second a dark line fifteen columns to the left. Head 17.4: the second John looks at went. Head "
+              "23.3: the last tokens look at the second John.")
+
+# %% [markdown]
+# Head 16.0 looks at the token before, always. Head 18.6 looks at what came *after* the last occurrence of the present token:
+# an **induction head**. It could not find that place without a partner such as 16.0, which two layers earlier wrote into
+# every position what came before it (Olsson et al. 2022 found such pairs in many models). And to silence 18.6 alone costs
+# little, because it has colleagues who do the same. When a head finds nothing to look at, it looks at the first token: the
+# dark columns on the left, and the use of the massive activations of section 6.
+#
+# In the sentence, 17.4 works alike: from the second *John* it looks at *went*, which followed the first. Then, from the last
+# token, 23.3 looks back at the second *John*, and the next word is Mary. *What* it takes from there, no picture of attention
+# can tell. For that, one has to move things.
 
 # %% [markdown]
 # ### Patching
