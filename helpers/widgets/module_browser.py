@@ -63,8 +63,9 @@ class ModuleBrowser:
             description="Call", tooltip="The call to look at, in the order in which calls ended",
             style=wide["style"], layout={"width": "auto", "flex": "1 1 420px"},
         )  # fmt: skip
-        self.back = widgets.Button(icon="arrow-left", tooltip="The call before", layout={"width": "44px"})
-        self.forward = widgets.Button(icon="arrow-right", tooltip="The call after", layout={"width": "44px"})
+        size = {"width": "80px"}
+        self.back = widgets.Button(description="Back", icon="arrow-left", tooltip="The call before", layout=size)
+        self.forward = widgets.Button(description="Next", icon="arrow-right", tooltip="The call after", layout=size)
         self.count = widgets.HTML()
         self.view = widgets.HTML(layout={"width": "auto", "max_height": "560px", "overflow": "auto"})
         self._fill(start)

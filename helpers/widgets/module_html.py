@@ -74,7 +74,7 @@ def _glimpse(glimpse: Glimpse) -> str:
     source = f"data:image/png;base64,{base64.b64encode(heatmap_png(values)).decode()}"
     image = (
         f'<img alt="{alt}" title="{alt}" src="{source}" style="width: {width}px; height: {height}px; '
-        f'max-width: 100%; display: block; border-radius: 3px; image-rendering: pixelated">'
+        f'max-width: 100%; display: block; outline: 1px solid #8886; image-rendering: pixelated">'
     )
     return f'{line}{image}<div style="{_SMALL}">colours: ±{limit:.3g}</div>'
 

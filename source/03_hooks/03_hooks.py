@@ -1088,8 +1088,9 @@ print(repr(tokenizer.decode(written[0])), "-", len(recorded), "calls recorded")
 # written for a forward pass, (1, T, V), and is handed a recording of <code>generate</code> must not assume T.
 # </details>
 #
-# Find it in the browser: choose `lm_head`. Then look for the keyword inputs of an attention module, for the row of large
-# values that the first token has in later layers, and for the numbers of different signs that SiLU lets through.
+# Find it in the browser: choose the call of `lm_head`. Then look at the keyword inputs of an attention module; at what an
+# `act_fn` does to negative scores; and compare the ranges (*from … to …*) of what `model.layers.10` and `model.layers.11`
+# give: something enormous has appeared, of which section 6 tells more.
 
 # %% tags=["demo"]
 module_browser(recorded, first="model.layers.0.self_attn")
