@@ -145,7 +145,6 @@ NOTHING_LEFT = {"hooks left": 0, "hooks of others lost": 0, "weights changed": 0
 # # Llama 2 7B chat in 16-bit floats. It is gated: accept its licence on the model's page, make an access token in
 # # the settings of your Hub account, and put it into the environment variable HF_TOKEN, never into a notebook.
 # # (`hf auth login` in a terminal keeps it in a file instead; then leave out token=.)
-# (The command `hf auth login` keeps it in a file instead; then leave out token=.)
 # name, token = "meta-llama/Llama-2-7b-chat-hf", os.environ["HF_TOKEN"]
 # tokenizer = AutoTokenizer.from_pretrained(name, token=token)
 # model = AutoModelForCausalLM.from_pretrained(name, token=token, dtype=torch.float16, device_map="auto")
@@ -361,7 +360,7 @@ print("SmolLM2: lm_head is embed_tokens:", model.lm_head.weight is model.model.e
 print("Llama 2: lm_head is embed_tokens:", described["Llama 2 7B"].lm_head.weight is
       described["Llama 2 7B"].model.embed_tokens.weight)
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 def share_of(lm, *words: str) -> int:
     """Parameters with one of these words in their name; a shared one counts under its first name."""
     return sum(p.numel() for name, p in lm.named_parameters() if any(word in name for word in words))
@@ -491,7 +490,7 @@ for shape in ((5, 7), (4, 1), (1, 6), (6, 300)):
     whole[:, -1] = 127 * (-1) ** torch.arange(shape[0])
     wobble = 0.8 * (torch.rand(shape, generator=draw) - 0.5)
     wobble[:, -1] = 0
-    sizes_of_rows = 10 ** torch.linspace(-12, 6, shape[0])[:, None]
+    sizes_of_rows = 10 ** torch.linspace(-4, 6, shape[0])[:, None]
     matrix = (whole + wobble) * sizes_of_rows
     if shape[0] > 2:
         matrix[2], whole[2] = 0, 0
@@ -1030,13 +1029,13 @@ check.equal(check.beside(left_on, toy_gpt2(0), leaky, padded)["hooks left"], 1,
 # %% tags=["demo"]
 calls = record_calls(model, {"input_ids": ids[:, :5]})
 for name, given, given_back in [*calls[:15], *calls[-3:]]:
-    print(f"{name or '(the model)':40} {str(given)[1:-1]:44} -> {given_back}")
+    print(f"{name or '(the model)':40} {str(given)[1:-1]:19} -> {given_back}")
 print(f"... {len(calls)} calls in all\n")
 
 vast = record_calls(described["Llama 2 7B"], {"input_ids": torch.zeros(1, 5, dtype=torch.long, device="meta")})
 print("Llama 2 7B, without any weights:", len(vast), "calls;", next(call for call in vast if call[0].endswith("gate_proj")))
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 block = [call for call in calls if call[0].startswith("model.layers.0")]
 depth = {call[0]: call[0].count(".") for call in block}
 fig, ax = plots.figure(size=(9.6, 4.4))
@@ -1144,7 +1143,7 @@ held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
 check.equal(kv_cache_bytes(2, 7, 3, 2, 6, 32), held, hint="not what a real cache holds")
 ### END HIDDEN TESTS
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 cache = model(ids, use_cache=True).past_key_values
 held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
 print(f"the real cache of {ids.shape[1]} tokens: {held:,} bytes; by your formula "
@@ -1272,7 +1271,7 @@ check.close(model.model.norm(stream[-1]), model.model(tokens).last_hidden_state[
             hint="the final norm of the last entry should be the model's last hidden state")
 ### END HIDDEN TESTS
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 stream = residual_stream(model, drink).cpu()  # the sentence about Mary and John
 lengths = stream.norm(dim=-1)  # (31, T)
 fig, (left, right) = plots.figure(1, 2, size=(10.4, 3.6))
@@ -1369,7 +1368,7 @@ check.close(lens[0], model.lm_head(model.model.norm(model.model.embed_tokens(tok
             hint="entry 0 should be the final norm and lm_head of the embeddings")
 ### END HIDDEN TESTS
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 def lens_table(text: str, rows=(0, 1, 4, 8, 12, 16, 20, 22, 24, 26, 27, 28, 29, 30)) -> None:
     """The most likely token at each position, as the states after these blocks would have it."""
     tokens = ids_of(text)
@@ -1406,7 +1405,7 @@ lens_table("The capital of France is")
 # Belrose et al. (2023) train a small correction for each layer, the *tuned lens*. Take the lens as a hint, then, not as a
 # transcript of thoughts. Still, it can tell you where to look. Here are two possible endings of one sentence:
 
-# %% tags=["demo"]
+# %% tags=["demo"] cellView="form" jupyter={"source_hidden": true}
 lens = logit_lens(model, drink)[:, -1].cpu().float()  # what follows "... John gave a drink to"
 mary, john = (tokenizer(f" {name}").input_ids[0] for name in ("Mary", "John"))
 fig, (left, right) = plots.figure(1, 2, size=(10.4, 3.3))
@@ -1806,7 +1805,17 @@ plots.caption(
 #
 # ## 8. Your functions and the real model
 #
-# Four statements of this unit, checked on the real model with nothing but your functions:
+# In section 3 the model ran on your 8-bit weights. Here are four more statements about it, checked with nothing but your
+# functions.
+#
+# **Predict first.** Your `residual_stream` of the first eight tokens of a sentence, and that of the whole sentence: what
+# have they in common?
+#
+# <details><summary>Answer</summary>
+#
+# The first eight positions, at every layer. In a causal model no position looks at a later one, so what follows cannot
+# change what came before. (That is also why the KV cache works.)
+# </details>
 
 # %% tags=["demo"]
 tokens = ids_of("When Mary and John went to the store, John gave a drink to")
@@ -1825,17 +1834,10 @@ stream = residual_stream(model, tokens)
 apart = ((total - stream[-1]).norm(dim=-1) / stream[-1].norm(dim=-1)).max()
 print(f"2. embedding + 30 attentions + 30 MLPs, against the stream: relative difference {apart:.1e}")
 
-# 3. To silence a head is to subtract what it writes; silencing the last layer's heads one by one misses nothing.
-last = model.model.layers[29].self_attn
-heads = []
-handle = last.o_proj.register_forward_pre_hook(lambda module, args: heads.append(args[0]))
-try:
-    model(tokens)
-finally:
-    handle.remove()
-each = [heads[0][..., 64 * j:64 * j + 64] @ last.o_proj.weight[:, 64 * j:64 * j + 64].T for j in range(9)]
-gap = (sum(each) - written_by["model.layers.29.self_attn"]).abs().max()
-print(f"3. the nine heads of the last layer, added up, against their module: largest difference {gap:.1e}")
+# 3. Nobody looks ahead: what a longer text has at its first eight positions is the stream of those eight tokens alone.
+alone = residual_stream(model, tokens[:, :8])
+apart = ((alone - stream[:, :8]).norm(dim=-1) / alone.norm(dim=-1)).max()
+print(f"3. the stream of the first 8 tokens, alone and in the sentence: relative difference {apart:.1e}")
 
 # 4. Patching a text with itself changes nothing.
 same = patch_residual(model, tokens, tokens, 12, 3)[0]
