@@ -49,8 +49,9 @@ def test_every_range_has_a_pin_inside_it():
 def test_conda_installs_the_same_versions():
     _, pip_lines = conda()
     assert "-c constraints.txt" in pip_lines and "-e .[dev]" in pip_lines
-    listed = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in pip_lines if "==" in line}
-    assert {name: pins()[name] for name in listed} == listed
+    found = [Requirement(line) for line in pip_lines if not line.startswith("-")]
+    listed = {canonicalize_name(one.name): str(one.specifier) for one in found}
+    assert {name: f"=={pins()[name]}" for name in listed} == listed
     runtime = {canonicalize_name(Requirement(line).name) for line in project()["project"]["dependencies"]}
     assert set(listed) == runtime
 
