@@ -10,7 +10,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from autograder.authoring import names, percent
+from autograder import cell_names as names
+from autograder.authoring import percent
 from autograder.cells import is_solution, is_test, tags
 from autograder.course import Course
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograder.authoring import names
+from autograder import cell_names as names
 from autograder.authoring.lint_core import Lesson, Problem, calls, dotted, rule
 from autograder.cells import is_solution, is_test
 

@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from autograder.authoring import names, percent
+from autograder import cell_names as names
+from autograder.authoring import percent
 
 
 @pytest.mark.parametrize(("source", "bound", "taken"), [
