@@ -25,6 +25,7 @@ from autograder.authoring.output_mutants import OUTPUT_MUTANTS, OutputMutant, wr
 from autograder.cells import Exercise, exercises
 from autograder.course import Course
 from autograder.errors import AuthorError, CourseError
+from autograder.single_thread import assert_one_thread, one_thread_only
 
 MAX_MUTANTS = 60  # per exercise, besides those that the bank declares equivalent
 
@@ -43,7 +44,7 @@ def try_answers(course: Course, unit: str, only: list[str], jobs: int, send) -> 
     last = max((exercise.solution for exercise in wanted), default=-1)
     tests = {index for exercise in found for index in exercise.tests}
     by_solution = {exercise.solution: exercise for exercise in wanted}
-    lesson_run.one_thread_only()
+    one_thread_only()
     os.chdir(course.source(unit).parent)
     for index in range(last + 1):
         if index in tests or not lesson.runs(index):
@@ -68,7 +69,7 @@ def _try_exercise(lesson: Lesson, exercise: Exercise, bank: Bank, jobs: int) -> 
     lesson.namespace.update(before)
 
     if report["reference"]["status"] == "passed":
-        lesson_run.assert_one_thread(f"before {exercise.name}")
+        assert_one_thread(f"before {exercise.name}")
         report |= _try_candidates(lesson, exercise.name, source, tests, bank, cpu, jobs)
     lesson.namespace.clear()
     lesson.namespace.update(after)

@@ -10,31 +10,27 @@ import ast
 import linecache
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from types import CodeType
 
 from nbformat import NotebookNode
 
+from autograder import single_thread
 from autograder.authoring import percent
 from autograder.cells import grade_id, tags
 from autograder.course import Course
-from autograder.errors import AuthorError, InfrastructureError
+from autograder.errors import AuthorError
 
 SKIPPED_TAGS = {"lab", "demo"}
 
-_SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                  "NUMEXPR_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
-                  "JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's jemalloc starts one at its import
 _AS_IN_GRADING = {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1",
                   "HF_DATASETS_OFFLINE": "1", "PYTHONHASHSEED": "0"}
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment in which to start a Python that runs lessons and forks."""
-    return {**(os.environ if base is None else base), **_SINGLE_THREAD, **_AS_IN_GRADING}
+    return {**(os.environ if base is None else base), **single_thread.ENVIRONMENT, **_AS_IN_GRADING}
 
 
 def read_lesson(course: Course, unit: str) -> NotebookNode:
@@ -44,25 +40,6 @@ def read_lesson(course: Course, unit: str) -> NotebookNode:
         return percent.read(path)
     except Exception as error:
         raise AuthorError(f"{path.name} is not a lesson in py:percent: {type(error).__name__}: {error}") from error
-
-
-def one_thread_only() -> None:
-    """Keep libraries from starting threads from here on; call it before the first cell."""
-    import torch
-    import tqdm
-
-    torch.set_num_threads(1)
-    tqdm.tqdm.monitor_interval = 0
-
-
-def assert_one_thread(moment: str) -> None:
-    """Raise InfrastructureError if this process has a second thread: a fork of it could hang."""
-    tasks = Path("/proc/self/task")
-    count = len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
-    if count > 1:
-        names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-        raise InfrastructureError(f"{count} threads are alive {moment} ({', '.join(names) or 'none of Python'}), and a "
-                                  "forked answer could hang: start them in a cell tagged lab or demo, or stop them.")
 
 
 class Lesson:

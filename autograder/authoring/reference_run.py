@@ -20,6 +20,7 @@ from autograder.authoring import lesson_run
 from autograder.cells import is_test, points
 from autograder.course import Course
 from autograder.errors import AuthorError, InfrastructureError
+from autograder.single_thread import one_thread_only
 
 BUDGET_SECONDS = 90
 BUDGET_GB = 3.0
@@ -86,7 +87,7 @@ def main() -> int:
     from pathlib import Path
 
     course, unit = Course(Path(sys.argv[1])), sys.argv[2]
-    lesson_run.one_thread_only()
+    one_thread_only()
     try:
         notebook = lesson_run.read_lesson(course, unit)
         lesson = lesson_run.Lesson(unit, notebook)
