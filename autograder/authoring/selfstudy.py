@@ -18,7 +18,8 @@ from copy import deepcopy
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.authoring import colab, names, percent, regions
+from autograder import cell_names as names
+from autograder.authoring import colab, percent, regions
 from autograder.authoring.release import images
 from autograder.cells import exercises, grade_id, is_solution, is_test, is_written
 from autograder.course import Course
