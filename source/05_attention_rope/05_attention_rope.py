@@ -342,9 +342,10 @@ for n_queries, n_keys in ((1, 1), (2, 2), (5, 5), (3, 7), (6, 7)):
 # Write `scaled_dot_product_attention(q, k, v, mask)`, the formula above: `q` (..., T_q, d), `k` (..., T_k, d), `v`
 # (..., T_k, d_v), result (..., T_q, d_v) of the same dtype. Whatever stands for `...` (batch, heads, nothing) is the same
 # in all three. `mask` is `None`, or a bool tensor that broadcasts to (..., T_q, T_k), `True` where a query may look; each
-# query may look at one key at least. A forbidden key gets a share of exactly 0, and the others still sum to 1. The softmax
-# must survive large scores (use `torch.softmax`, or yours of unit 04). Leave the arguments as they were. Do not call
-# torch's function of the same name: it is what you are compared with.
+# query may look at one key at least. A forbidden key gets a share of exactly 0, however low the scores of the others are,
+# and the others still sum to 1. The softmax must survive large scores, positive and negative (use `torch.softmax`, or yours
+# of unit 04). Leave the arguments as they were. Do not call torch's function of the same name: it is what you are compared
+# with.
 #
 # <details><summary>Hint 1</summary>What must a score be so that its exponential is 0?</details>
 # <details><summary>Hint 2</summary>Transpose the last two axes of <code>k</code> with <code>k.mT</code>; the softmax runs
@@ -411,6 +412,12 @@ for cut in (many_q[0, 0], many_q[0, 0, :1]):
 check.close(scaled_dot_product_attention(many_q * 300, many_k, many_v, lower),
             F.scaled_dot_product_attention(many_q * 300, many_k, many_v, lower), atol=1e-3,
             hint="large scores overflow: subtract the largest before exponentiating, or call torch.softmax")
+# Two visible keys with a score of -300,000 each, and a forbidden one with a score of 0 between them.
+low_q, low_k = torch.tensor([[1000.0, 0, 0, 0]]), torch.tensor([[-600.0, 0, 0, 0], [0, 0, 0, 0], [-600.0, 0, 0, 0]])
+check.close(scaled_dot_product_attention(low_q, low_k, three_v, torch.tensor([[True, False, True]])), mean(0.5, 0, 0.5),
+            mistakes={"a forbidden key has all of the share: -10,000 or so is not low enough where scores are lower; "
+                      "use minus infinity": mean(0, 1, 0)},
+            hint="wrong where the visible keys have scores far below 0 and a forbidden one has not")
 short = [t.bfloat16() for t in (many_q, many_k, many_v)]
 check.close(scaled_dot_product_attention(*short, lower), F.scaled_dot_product_attention(*short, lower), atol=5e-2,
             hint="wrong in bfloat16: what goes in as bfloat16 comes out as bfloat16")
@@ -620,16 +627,17 @@ def rope_angles(positions: Tensor, head_dim: int, theta: float) -> Tensor:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_rope_angles", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-got = rope_angles(torch.tensor([0, 1, 10, 3]), 4, 100.0)
+got = rope_angles(torch.tensor([0, 1, 10, 3]), 4, 25.0)
 check.shape(got, (4, 2), hint="one row for each position, one column for each of the head_dim / 2 pairs")
 steps = torch.tensor([0.0, 1.0, 10.0, 3.0])[:, None]
-check.close(got, steps * torch.tensor([1.0, 0.1]), mistakes={
-    "the exponent is 2i / d, not i / d": steps * torch.tensor([1.0, 100**-0.25]),
-    "the exponent is negative: the first pair turns fastest": steps * torch.tensor([1.0, 10.0]),
-    "the exponent is 2i / d with i from 0": steps * torch.tensor([0.1, 0.01]),
-    "you divided 2i by the number of pairs, not by d": steps * torch.tensor([1.0, 0.01]),
-    "you counted 0, 1, 2, ... instead of reading `positions`": torch.arange(4.0)[:, None] * torch.tensor([1.0, 0.1]),
-    "the fastest pair comes first": steps * torch.tensor([0.1, 1.0]),
+check.close(got, steps * torch.tensor([1.0, 0.2]), mistakes={
+    "the exponent is 2i / d, not i / d": steps * torch.tensor([1.0, 25**-0.25]),
+    "the exponent is negative: the first pair turns fastest": steps * torch.tensor([1.0, 5.0]),
+    "the exponent is 2i / d with i from 0": steps * torch.tensor([0.2, 0.04]),
+    "you divided 2i by the number of pairs, not by d": steps * torch.tensor([1.0, 0.04]),
+    "`theta` is an argument, not always 10,000": steps * torch.tensor([1.0, 0.01]),
+    "you counted 0, 1, 2, ... instead of reading `positions`": torch.arange(4.0)[:, None] * torch.tensor([1.0, 0.2]),
+    "the fastest pair comes first": steps * torch.tensor([0.2, 1.0]),
 }, hint="wrong angles: positions times theta ** (-2i / head_dim), in float32")
 ### BEGIN HIDDEN TESTS
 for places, d, base in (([5, -3, 5, 0, 8191], 64, 100000.0), ([7], 2, 10000.0), ([1000, 2, 400], 8, 500.0),
@@ -667,8 +675,8 @@ print(f"The slowest hand takes {slowest:,.0f} tokens for one turn; the model was
 #
 # Write `apply_rope(x, positions, theta)`: rotate each vector of `x` (..., T, head_dim) by the angles of its position,
 # half-split. `positions` (T,) as before: `x[..., t, :]` stands at `positions[t]`. Same shape and dtype as `x`. Angles,
-# cosines and sines are computed in float32 even if `x` is bfloat16 (`rope_angles` does so); only the result is rounded.
-# Leave `x` as it was.
+# cosines and sines are computed in float32 even if `x` is bfloat16 (`rope_angles` does so). Whether you round the finished
+# cosines and sines to the dtype of `x`, as `transformers` does, or only the result, is up to you. Leave `x` as it was.
 #
 # <details><summary>Hint 1</summary>Cut <code>x</code> in two halves along the last axis. Rotating all pairs at once is the
 # two lines of the formula.</details>
@@ -956,7 +964,8 @@ for some, times in ((noise, 1), (noise, 2), (noise[:1], 3), (noise[:, :1], 4), (
 # (B, T, D):
 #
 # - queries, keys, values are `x` times the matrices (torch's layout, **(out, in)**): `w_q` is (n_heads · head_dim, D), `w_k`
-#   and `w_v` are (n_kv_heads · head_dim, D), `w_o` is (D, n_heads · head_dim);
+#   and `w_v` are (n_kv_heads · head_dim, D), `w_o` is (D, n_heads · head_dim). In most models head_dim is D / n_heads, but
+#   it need not be: the shape of `w_q` tells;
 # - queries and keys are rotated, in each head, by `positions` (T,) and `theta`. **Values never are**: positions decide
 #   where to look, not what is found there;
 # - each key and value head is shared by n_heads / n_kv_heads query heads in a row;
@@ -1018,7 +1027,8 @@ def shared_in_turn():
 x = torch.randn(2, 5, 48, generator=torch.Generator().manual_seed(0))
 apart = torch.tensor([0, 3, 4, 9, 30])
 matrices = [getattr(attend, f"{name}_proj").weight.detach() for name in "qkvo"]
-check.close(multi_head_attention(x, *matrices, 6, 2, apart), by_transformers(x, apart), atol=1e-4, mistakes={
+want = by_transformers(x, apart)
+check.close(multi_head_attention(x, *matrices, 6, 2, apart), want, atol=1e-4, mistakes={
     "the future leaks: attention is causal":
         lambda: by_transformers(x, apart, attention_mask=torch.zeros(1, 1, 5, 5)),
     "nothing was rotated: positions have no effect": lambda: by_transformers(x, torch.zeros(5, dtype=torch.int64)),
@@ -1030,14 +1040,21 @@ check.close(multi_head_attention(x, *matrices, 6, 2, apart), by_transformers(x, 
     "w_v is not used: values have a matrix of their own": lambda: functional_call(
         attend, {"v_proj.weight": matrices[1]}, (x, toy.model.rotary_emb(x, apart[None]), None))[0],
 }, hint="wrong values: are queries and keys rotated, each in its own head, and the values not?")
+for d in (20, 4):  # six heads of 20 numbers, then of 4, where D is 48
+    toy = toy_llama(d, head_dim=d, rope_theta=10000.0)
+    attend = toy.model.layers[0].self_attn
+    want, matrices = by_transformers(x, apart, attend), [getattr(attend, f"{name}_proj").weight.detach() for name in "qkvo"]
+    check.close(multi_head_attention(x, *matrices, 6, 2, apart), want, atol=1e-4,
+                hint=f"wrong with 6 heads of {d} numbers: head_dim need not be D / n_heads, the shape of w_q tells it")
 ### BEGIN HIDDEN TESTS
-for heads, kv_heads, tokens, seed in ((6, 6, 4, 2), (4, 1, 7, 3), (8, 4, 1, 4), (1, 1, 3, 5), (24, 8, 3, 6)):
-    toy = toy_llama(seed, num_attention_heads=heads, num_key_value_heads=kv_heads, rope_theta=10000.0)
+for heads, kv_heads, d, tokens, seed in ((6, 6, 8, 4, 2), (4, 1, 12, 7, 3), (8, 4, 6, 1, 4), (1, 1, 48, 3, 5), (24, 8, 2, 3, 6)):
+    toy = toy_llama(seed, num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=d, rope_theta=10000.0)
     attend = toy.model.layers[1].self_attn
     x = torch.randn(1, tokens, 48, generator=torch.Generator().manual_seed(seed))
     late = 3 * torch.arange(tokens) + 50
+    want = by_transformers(x, late, attend)
     check.close(multi_head_attention(x, *[getattr(attend, f"{name}_proj").weight.detach() for name in "qkvo"],
-                                     heads, kv_heads, late), by_transformers(x, late, attend), atol=1e-4,
+                                     heads, kv_heads, late), want, atol=1e-4,
                 hint=f"wrong with {heads} query heads, {kv_heads} key heads, {tokens} tokens, positions from 50 on")
 ### END HIDDEN TESTS
 
@@ -1167,9 +1184,11 @@ for shape, eps in (((2, 5, 16), 1e-5), ((7,), 0.5), ((2, 3, 4, 8), 1e-6)):
     x, weight = 3 * torch.randn(shape, generator=generator), torch.randn(shape[-1], generator=generator)
     theirs = LlamaRMSNorm(shape[-1], eps)
     theirs.weight.data = weight
-    check.close(rms_norm(x, weight, eps), theirs(x), hint=f"wrong for x of shape {shape} with eps={eps:g}")
+    want = theirs(x)  # before the call, which might change x
+    check.close(rms_norm(x, weight, eps), want, hint=f"wrong for x of shape {shape} with eps={eps:g}")
+x = torch.randn(2, 3, 8, generator=generator)
 check.equal(check.beside(lambda f, x, w: (f(x, w, 0.1), x, w)[1:], rms_norm, x, weight), (x, weight),
-            hint="you changed an argument in place")
+            hint="you changed an argument in place (`x.float()` is `x` itself where it is float32 already)")
 check.close(rms_norm(torch.zeros(2, 3), torch.ones(3), 1e-5), torch.zeros(2, 3), hint="a vector of zeros stays zero")
 low = (5 * torch.randn(4, 64, generator=generator)).bfloat16()
 powers = torch.tensor([1.0, 2.0, 0.5, 4.0]).repeat(16).bfloat16()  # times these, nothing is rounded
@@ -1225,6 +1244,7 @@ check.close(swiglu(torch.ones(1, 1), torch.tensor([[log3]]), two, down), 1.5 * l
     "SiLU is on the gate alone, not on both": 0.75 * log3 * silu_of_two * down.T,
     "SiLU is on the gate alone, not on the product": 2 * log3 / (1 + math.exp(-2 * log3)) * down.T,
     "that is the MLP without its gate": silu_of_two * down.T,
+    "that is not SiLU but the quick GELU, z times sigmoid(1.702 z)": 2 * log3 / (1 + math.exp(-1.702 * log3)) * down.T,
 })
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(0)
@@ -1244,7 +1264,8 @@ for leading, width, hidden in (((2, 5), 8, 12), ((1,), 2, 7), ((), 6, 4), ((2, 1
 # `weights` are those of one block, named as `layer_weights` gives them: `input_layernorm.weight` (before attention),
 # `self_attn.q_proj.weight`, `k_proj`, `v_proj`, `o_proj`, `post_attention_layernorm.weight` (before the MLP),
 # `mlp.gate_proj.weight`, `up_proj`, `down_proj`. From `config` you need `num_attention_heads`, `num_key_value_heads`,
-# `rms_norm_eps` and `rope_theta`. `positions` (T,) as before.
+# `rms_norm_eps` and `rope_theta` (and `head_dim`, which need not be D / n_heads, if you open up your attention).
+# `positions` (T,) as before.
 #
 # <details><summary>Hint 1</summary>The norm is on the detour: what is added to is the vector before the norm.</details>
 # <details><summary>Hint 2</summary>The MLP reads the stream <em>after</em> attention has been added to it.</details>
@@ -1279,7 +1300,8 @@ only_mlp = lambda t: toy_layer(toy, t, apart, self_attn_o_proj_weight=nothing)
 swap = {"input_layernorm_weight": named["post_attention_layernorm.weight"],
         "post_attention_layernorm_weight": named["input_layernorm.weight"]}
 other_base = toy_llama(7, rope_theta=10000.0)
-check.close(llama_block(x, named, apart, settings), toy_layer(toy, x, apart), atol=1e-4, mistakes={
+want = toy_layer(toy, x, apart)
+check.close(llama_block(x.clone(), named, apart, settings), want, atol=1e-4, mistakes={
     "the block's input is not added to what attention gives (first residual)": lambda: only_mlp(only_attention - x),
     "the stream is not added to what the MLP gives (second residual)": lambda: toy_layer(toy, x, apart) - only_attention,
     "the MLP must read the stream after attention was added, not the block's input":
@@ -1301,12 +1323,14 @@ check.close(llama_block(x, named, apart, settings), toy_layer(toy, x, apart), at
         lambda: toy_layer(toy_llama(7, rms_norm_eps=1e-5), x, apart),
 }, hint="wrong values: norm, attention, add; norm, MLP, add")
 ### BEGIN HIDDEN TESTS
-for heads, kv_heads, tokens, theta, eps, seed in ((4, 4, 1, 50.0, 1e-5, 8), (12, 3, 6, 10000.0, 0.2, 9), (2, 1, 4, 7.0, 1e-6, 10)):
-    toy = toy_llama(seed, num_attention_heads=heads, num_key_value_heads=kv_heads, rope_theta=theta, rms_norm_eps=eps)
+for heads, kv_heads, d, tokens, theta, eps, seed in ((4, 4, 12, 1, 50.0, 1e-5, 8), (12, 3, 4, 6, 10000.0, 0.2, 9),
+                                                     (2, 1, 24, 4, 7.0, 1e-6, 10), (6, 2, 14, 5, 30.0, 1e-4, 20)):
+    toy = toy_llama(seed, num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=d, rope_theta=theta,
+                    rms_norm_eps=eps)
     x, late = torch.randn(1, tokens, 48, generator=torch.Generator().manual_seed(seed)), 2 * torch.arange(tokens) + 9
-    check.close(llama_block(x, dict(toy.model.layers[0].state_dict()), late, plain_config(toy.config)),
-                toy_layer(toy, x, late), atol=1e-4,
-                hint=f"wrong with {heads} query heads, {kv_heads} key heads, theta={theta:g}, eps={eps:g}")
+    want = toy_layer(toy, x, late)
+    check.close(llama_block(x, dict(toy.model.layers[0].state_dict()), late, plain_config(toy.config)), want, atol=1e-4,
+                hint=f"wrong with {heads} query heads and {kv_heads} key heads of {d} numbers, theta={theta:g}, eps={eps:g}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1402,7 +1426,8 @@ for name, w in named.items():
 ### BEGIN HIDDEN TESTS
 for tokens, seed, changes in ((1, 12, {"num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4}),
                               (9, 13, {"num_hidden_layers": 12, "num_key_value_heads": 1, "rope_theta": 20.0}),
-                              (4, 14, {"num_hidden_layers": 1, "rms_norm_eps": 1e-5, "vocab_size": 50})):
+                              (4, 14, {"num_hidden_layers": 1, "rms_norm_eps": 1e-5, "vocab_size": 50}),
+                              (3, 21, {"head_dim": 4})):
     toy = toy_llama(seed, **changes)
     ids = torch.randint(29, (1, tokens), generator=torch.Generator().manual_seed(seed))
     check.close(llama_logits(ids, dict(toy.state_dict()), plain_config(toy.config)), toy(ids).logits, atol=1e-3, rtol=1e-3,
@@ -1505,9 +1530,11 @@ plots.caption(fig, "Small mistakes, run through the whole model.",
 #   only pass it back. It must hold the whole state: two texts may be decoded in turn, each with its own cache.
 # - logits: (B, V), for the token after this one. (With the time axis left in, (B, 1, V), is fine too.)
 #
-# Fed with a text token by token, it gives the logits of the uncached run. And it does work for the new token **only**:
-# keys and values of the past are taken from the cache, not computed again. (A test changes the embedding of an earlier
-# token when it has been read already; your logits must not notice.)
+# Fed with a text token by token, however long, it gives the logits of the uncached run. And it does work for the new token
+# **only**: what is cached are the **keys and values** of each layer, and those of the past are taken from there, not computed
+# again from ids, embeddings or hidden states. (The tests exchange weights before the last step: the embedding of a token that
+# has been read already, or the matrices of keys and values. The past must not notice; only the new token meets the new
+# weights. Whether you cache keys before or after their rotation is up to you.)
 #
 # <details><summary>Hint 1</summary>The position of the new token is the number of tokens in the cache. How can you read that
 # off the shape of a cached key?</details>
@@ -1600,19 +1627,30 @@ def in_turn(step, one, other, w, c):
     return rows
 
 
+by_now = toy(ids[:, :-1], use_cache=True).past_key_values  # transformers' own keys and values of the past
+others = {name: w.flip(0) for name, w in named.items() if "k_proj" in name or "v_proj" in name}
+want = functional_call(toy, others, (ids[:, -1:],), {"past_key_values": by_now}).logits
 later = named["model.embed_tokens.weight"].clone()
 later[[3, 1, 4, 2, 6]] += 1.0  # tokens that were read before; the last ones are 9 and 8
 compare_steps(check.beside(interrupted, decode_step, ids, named, {**named, "model.embed_tokens.weight": later}, settings),
               toy(ids).logits[:, -1:], {}, "the past was computed again: take its keys and values from the cache")
+compare_steps(check.beside(interrupted, decode_step, ids, named, {**named, **others}, settings), want, {},
+              "new matrices k_proj and v_proj have changed the keys and values of the past: cache keys and values themselves, "
+              "not what they are made of")
 alternate = check.beside(in_turn, decode_step, ids, ids.flip(1), named, settings)
 for rows, text in zip(alternate, (ids, ids.flip(1)), strict=True):
     compare_steps(rows, toy(text).logits, {}, "two texts decoded in turn get mixed up: keep all state in the cache")
 for tokens, seed, changes in ((7, 16, {"num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4}),
-                              (5, 17, {"num_key_value_heads": 1, "rope_theta": 20.0, "rms_norm_eps": 1e-5})):
+                              (5, 17, {"num_key_value_heads": 1, "rope_theta": 20.0, "rms_norm_eps": 1e-5}),
+                              (3, 22, {"head_dim": 14})):
     toy = toy_llama(seed, **changes)
     ids = torch.randint(29, (1, tokens), generator=torch.Generator().manual_seed(seed))
     rows = check.beside(fed, decode_step, ids, dict(toy.state_dict()), plain_config(toy.config))
     compare_steps(rows, toy(ids).logits, {}, f"wrong for one text and another configuration: {changes}")
+toy = toy_llama(23, rope_theta=10000.0)
+ids = torch.randint(29, (1, 70), generator=torch.Generator().manual_seed(23))
+rows = check.beside(fed, decode_step, ids, dict(toy.state_dict()), plain_config(toy.config))
+compare_steps(rows, toy(ids).logits, {}, "wrong in a text of 70 tokens: the new token sees all of the past")
 
 
 def real_steps(step, lm, ids, c):

@@ -161,6 +161,50 @@ def forgets_the_way_back(q, k, v, mask=None):
     return scores.softmax(-1) @ v.float()
 
 
+@wrong("scaled_dot_product_attention", says="not low enough")
+def filled_with_a_small_number(q, k, v, mask=None):
+    scores = q @ k.mT
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -1e4)
+    return (scores / math.sqrt(q.shape[-1])).softmax(-1) @ v
+
+
+@wrong("scaled_dot_product_attention", says="not low enough")
+def filled_with_the_least_half(q, k, v, mask=None):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(torch.float16).min)
+    return scores.softmax(-1) @ v
+
+
+@wrong("scaled_dot_product_attention", says="large scores overflow")
+def shares_of_forbidden_keys_taken_away(q, k, v, mask=None):
+    shares = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+    if mask is not None:
+        shares = shares * mask
+        shares = shares / shares.sum(-1, keepdim=True)  # 0 / 0 where a forbidden key had all
+    return shares @ v
+
+
+@right("scaled_dot_product_attention")
+def filled_before_the_division(q, k, v, mask):
+    scores = torch.matmul(q, k.transpose(-1, -2))
+    if mask is not None:
+        scores = torch.where(mask, scores, -1e9)
+    return torch.matmul(F.softmax(scores / q.size(-1) ** 0.5, dim=-1), v)
+
+
+@right("scaled_dot_product_attention")
+def query_by_query_in_float32(q, k, v, mask):
+    rows = []
+    for i in range(q.shape[-2]):
+        scores = (q[..., i:i + 1, :].float() * k.float()).sum(-1) / q.shape[-1] ** 0.5
+        if mask is not None:
+            scores = torch.where(mask[..., i if mask.shape[-2] > 1 else 0, :], scores, -math.inf)
+        rows.append((torch.softmax(scores, -1)[..., None] * v.float()).sum(-2))
+    return torch.stack(rows, -2).to(q.dtype)
+
+
 @right("scaled_dot_product_attention")
 def by_einsum(q, k, v, mask=None):
     scores = torch.einsum("...qd,...kd->...qk", q * q.shape[-1] ** -0.5, k)
@@ -341,6 +385,23 @@ def in_half_precision(positions, head_dim, theta):
     return angles.float()
 
 
+@wrong("rope_angles", says="`theta` is an argument")
+def the_theta_of_the_paper(positions, head_dim, theta):
+    return positions[:, None] * 10000.0 ** (-torch.arange(0, head_dim, 2) / head_dim)
+
+
+@wrong("rope_angles", says="wanted dtype float32")
+def stays_in_double(positions, head_dim, theta):
+    return positions[:, None].double() * theta ** (-torch.arange(0, head_dim, 2).double() / head_dim)
+
+
+@right("rope_angles")
+def by_numpy(positions, head_dim, theta):
+    import numpy as np
+    table = np.outer(positions.numpy(), theta ** (-np.arange(0, head_dim, 2) / head_dim))
+    return torch.from_numpy(table.astype(np.float32))
+
+
 @right("rope_angles")
 def as_transformers_does(positions, head_dim, theta):
     inv_freq = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float) / head_dim))
@@ -441,6 +502,20 @@ def rotate_half_as_transformers(x, positions, theta):
     cos, sin = both.cos().to(x.dtype), both.sin().to(x.dtype)
     half = x.shape[-1] // 2
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+
+
+@wrong("apply_rope", says="nothing was rotated")
+def counted_from_the_first_position(x, positions, theta):
+    angles = rope_angles(positions - positions[0], x.shape[-1], theta)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], -1).to(x.dtype)
+
+
+@right("apply_rope")
+def in_double_and_rounded_once(x, positions, theta):
+    angles = rope_angles(positions, x.shape[-1], theta).double()
+    a, b = x.double().split(x.shape[-1] // 2, dim=-1)
+    return torch.cat((a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()), dim=-1).type_as(x)
 
 
 @right("apply_rope")
@@ -555,6 +630,46 @@ def values_are_keys(x, w_q, w_k, w_v, w_o, n_heads, n_kv_heads, positions, theta
     return merge_heads(scaled_dot_product_attention(q, repeat_kv(k, n), repeat_kv(v, n), mask)) @ w_o.T
 
 
+@wrong("multi_head_attention", says="head_dim need not be D / n_heads")
+def slices_of_the_width(x, w_q, w_k, w_v, w_o, n_heads, n_kv_heads, positions, theta=10000.0):
+    d, mask = x.shape[-1] // n_heads, causal_mask(x.shape[1], x.shape[1])
+    q, k, v = x @ w_q.T, x @ w_k.T, x @ w_v.T
+    out = torch.zeros_like(x)
+    for h in range(n_heads):
+        g = h * n_kv_heads // n_heads
+        mine, shared = slice(h * d, (h + 1) * d), slice(g * d, (g + 1) * d)
+        head = scaled_dot_product_attention(apply_rope(q[..., mine], positions, theta),
+                                            apply_rope(k[..., shared], positions, theta), v[..., shared], mask)
+        out = out + head @ w_o[:, mine].T
+    return out
+
+
+@wrong("multi_head_attention", says="is invalid for input of size")
+def views_by_the_width(x, w_q, w_k, w_v, w_o, n_heads, n_kv_heads, positions, theta=10000.0):
+    B, T, D = x.shape
+    d, n = D // n_heads, n_heads // n_kv_heads
+    q = (x @ w_q.T).view(B, T, n_heads, d).transpose(1, 2)
+    k = (x @ w_k.T).view(B, T, n_kv_heads, d).transpose(1, 2)
+    v = (x @ w_v.T).view(B, T, n_kv_heads, d).transpose(1, 2)
+    q, k = apply_rope(q, positions, theta), apply_rope(k, positions, theta)
+    mixed = scaled_dot_product_attention(q, repeat_kv(k, n), repeat_kv(v, n), causal_mask(T, T))
+    return mixed.transpose(1, 2).reshape(B, T, D) @ w_o.T
+
+
+@right("multi_head_attention")
+def grouped_by_einsum(x, w_q, w_k, w_v, w_o, n_heads, n_kv_heads, positions, theta=10000.0):
+    B, T, D = x.shape
+    d = w_q.size(0) // n_heads
+    q = torch.einsum("btd,hkd->bhtk", x, w_q.view(n_heads, d, D))
+    k = torch.einsum("btd,hkd->bhtk", x, w_k.view(n_kv_heads, d, D))
+    v = torch.einsum("btd,hkd->bhtk", x, w_v.view(n_kv_heads, d, D))
+    q, k = apply_rope(q, positions, theta), apply_rope(k, positions, theta)
+    q = q.view(B, n_kv_heads, n_heads // n_kv_heads, T, d)
+    scores = torch.einsum("bgrqd,bgkd->bgrqk", q, k) / d**0.5
+    shares = scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), -torch.inf).softmax(-1)
+    return torch.einsum("bgrqk,bgkd->bqgrd", shares, v).reshape(B, T, n_heads * d) @ w_o.T
+
+
 @right("multi_head_attention")
 def by_torch_with_the_issue_s_arguments(x, w_q, w_k, w_v, w_o, n_heads, n_kv_heads, positions):
     q, k, v = F.linear(x, w_q), F.linear(x, w_k), F.linear(x, w_v)
@@ -660,6 +775,19 @@ def over_all_tokens(x, weight, eps):
                                          wide.square().mean(-1, keepdim=True)) + eps)).to(x.dtype)
 
 
+@wrong("rms_norm", says="in place")
+def float_is_no_copy(x, weight, eps):
+    wide = x.float()  # x itself, where it is float32
+    wide *= torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    return weight * wide.to(x.dtype)
+
+
+@right("rms_norm")
+def in_double_precision(x, weight, eps):
+    wide = x.double()
+    return (wide / torch.sqrt(torch.mean(wide * wide, -1, True) + eps) * weight.double()).to(x.dtype)
+
+
 @right("rms_norm")
 def weight_before_the_way_back(x, weight, eps):
     wide = x.to(torch.float32)
@@ -725,6 +853,12 @@ def plain_mlp(x, w_gate, w_up, w_down):
 @wrong("swiglu", says="shape")
 def stays_wide_inside(x, w_gate, w_up, w_down):
     return F.silu(x @ w_gate.T) * (x @ w_up.T)
+
+
+@wrong("swiglu", says="quick GELU")
+def a_quick_gelu(x, w_gate, w_up, w_down):
+    gate = x @ w_gate.T
+    return (gate * torch.sigmoid(1.702 * gate) * (x @ w_up.T)) @ w_down.T
 
 
 @right("swiglu")
@@ -846,6 +980,31 @@ def attention_alone(x, weights, positions, config):
                                     config["rope_theta"])
 
 
+@wrong("llama_block", says="norm, attention, add")
+def adds_to_what_was_normed(x, weights, positions, config):
+    eps, mats = config["rms_norm_eps"], [weights[f"self_attn.{c}_proj.weight"] for c in "qkvo"]
+    x = rms_norm(x, weights["input_layernorm.weight"], eps)
+    x = x + multi_head_attention(x, *mats, config["num_attention_heads"], config["num_key_value_heads"], positions,
+                                 config["rope_theta"])
+    x = rms_norm(x, weights["post_attention_layernorm.weight"], eps)
+    return x + swiglu(x, *[weights[f"mlp.{c}_proj.weight"] for c in ("gate", "up", "down")])
+
+
+@right("llama_block")
+def adds_in_place(x, weights, positions, config):
+    def attention(h):
+        return multi_head_attention(h, *(weights[f"self_attn.{n}_proj.weight"] for n in "qkvo"),
+                                    n_heads=config["num_attention_heads"], n_kv_heads=config["num_key_value_heads"],
+                                    positions=positions, theta=config["rope_theta"])
+
+    def mlp(h):
+        return swiglu(h, *(weights[f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")))
+
+    for norm, part in (("input_layernorm", attention), ("post_attention_layernorm", mlp)):
+        x += part(rms_norm(x, weights[f"{norm}.weight"], config["rms_norm_eps"]))
+    return x
+
+
 @right("llama_block")
 def from_the_ground_up(x, weights, positions, config):
     def norm(t, name):
@@ -947,6 +1106,15 @@ def always_two_blocks(input_ids, weights, config):
     for i in range(2):
         x = llama_block(x, layer_weights(weights, i), torch.arange(input_ids.shape[1]), config)
     return rms_norm(x, weights["model.norm.weight"], config["rms_norm_eps"]) @ weights["lm_head.weight"].T
+
+
+@wrong("llama_logits", says="blocks in order, norm")
+def the_last_norm_after_every_block(input_ids, weights, config):
+    x = weights["model.embed_tokens.weight"][input_ids]
+    for i in range(config["num_hidden_layers"]):
+        x = llama_block(x, layer_weights(weights, i), torch.arange(input_ids.shape[1]), config)
+        x = rms_norm(x, weights["model.norm.weight"], config["rms_norm_eps"])
+    return x @ weights["lm_head.weight"].T
 
 
 @right("llama_logits")
@@ -1094,6 +1262,78 @@ def step_without_the_last_norm(token, cache, weights, config):
         x = x + swiglu(rms_norm(x, w["post_attention_layernorm.weight"], eps),
                        *[w[f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")])
     return x[:, -1] @ weights["lm_head.weight"].T, new
+
+
+@wrong("decode_step", says="not what they are made of")
+def caches_normed_inputs(token, cache, weights, config):
+    H, K, theta, eps = (config[n] for n in ("num_attention_heads", "num_key_value_heads", "rope_theta", "rms_norm_eps"))
+    x, new = weights["model.embed_tokens.weight"][token], []
+    for i in range(config["num_hidden_layers"]):
+        w = layer_weights(weights, i)
+        h = rms_norm(x, w["input_layernorm.weight"], eps)
+        seen = h if cache is None else torch.cat([cache[i], h], 1)
+        new.append(seen)
+        where = torch.arange(seen.shape[1])
+        q = apply_rope(split_heads(h @ w["self_attn.q_proj.weight"].T, H), where[-1:], theta)
+        k = apply_rope(split_heads(seen @ w["self_attn.k_proj.weight"].T, K), where, theta)
+        v = split_heads(seen @ w["self_attn.v_proj.weight"].T, K)
+        mixed = scaled_dot_product_attention(q, repeat_kv(k, H // K), repeat_kv(v, H // K), None)
+        x = x + merge_heads(mixed) @ w["self_attn.o_proj.weight"].T
+        x = x + swiglu(rms_norm(x, w["post_attention_layernorm.weight"], eps),
+                       *[w[f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")])
+    return rms_norm(x[:, -1], weights["model.norm.weight"], eps) @ weights["lm_head.weight"].T, new
+
+
+@wrong("decode_step", says="not what they are made of")
+def caches_embeddings(token, cache, weights, config):
+    x = weights["model.embed_tokens.weight"][token]
+    seen = x if cache is None else torch.cat([cache, x], 1)
+    h, where = seen, torch.arange(seen.shape[1])
+    for i in range(config["num_hidden_layers"]):
+        h = llama_block(h, layer_weights(weights, i), where, config)
+    h = rms_norm(h[:, -1], weights["model.norm.weight"], config["rms_norm_eps"])
+    return h @ weights["lm_head.weight"].T, seen
+
+
+@wrong("decode_step", says="text of 70 tokens")
+def remembers_64_tokens(token, cache, weights, config):
+    H, K, theta, eps = (config[n] for n in ("num_attention_heads", "num_key_value_heads", "rope_theta", "rms_norm_eps"))
+    past, cache = cache or (0, None)
+    x, new, here = weights["model.embed_tokens.weight"][token], [], torch.tensor([past])
+    for i in range(config["num_hidden_layers"]):
+        w = layer_weights(weights, i)
+        h = rms_norm(x, w["input_layernorm.weight"], eps)
+        q = apply_rope(split_heads(h @ w["self_attn.q_proj.weight"].T, H), here, theta)
+        k = apply_rope(split_heads(h @ w["self_attn.k_proj.weight"].T, K), here, theta)
+        v = split_heads(h @ w["self_attn.v_proj.weight"].T, K)
+        if cache is not None:
+            k, v = torch.cat([cache[i][0], k], 2)[:, :, -64:], torch.cat([cache[i][1], v], 2)[:, :, -64:]
+        new.append((k, v))
+        mixed = scaled_dot_product_attention(q, repeat_kv(k, H // K), repeat_kv(v, H // K), None)
+        x = x + merge_heads(mixed) @ w["self_attn.o_proj.weight"].T
+        x = x + swiglu(rms_norm(x, w["post_attention_layernorm.weight"], eps),
+                       *[w[f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")])
+    return rms_norm(x[:, -1], weights["model.norm.weight"], eps) @ weights["lm_head.weight"].T, (past + 1, new)
+
+
+@right("decode_step")
+def in_the_library_s_cache(token, cache, weights, config):
+    from transformers import DynamicCache
+
+    H, K, theta, eps = (config[n] for n in ("num_attention_heads", "num_key_value_heads", "rope_theta", "rms_norm_eps"))
+    cache = DynamicCache() if cache is None else cache
+    x, here = F.embedding(token, weights["model.embed_tokens.weight"]), torch.tensor([cache.get_seq_length()])
+    for i in range(config["num_hidden_layers"]):
+        w = layer_weights(weights, i)
+        h = rms_norm(x, w["input_layernorm.weight"], eps)
+        q = apply_rope(split_heads(h @ w["self_attn.q_proj.weight"].T, H), here, theta)
+        k = apply_rope(split_heads(h @ w["self_attn.k_proj.weight"].T, K), here, theta)
+        k, v = cache.update(k, split_heads(h @ w["self_attn.v_proj.weight"].T, K), i)
+        mixed = scaled_dot_product_attention(q, repeat_kv(k, H // K), repeat_kv(v, H // K), causal_mask(1, k.shape[2]))
+        x = x + merge_heads(mixed) @ w["self_attn.o_proj.weight"].T
+        x = x + swiglu(rms_norm(x, w["post_attention_layernorm.weight"], eps),
+                       *[w[f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")])
+    return (rms_norm(x, weights["model.norm.weight"], eps) @ weights["lm_head.weight"].T)[:, -1], cache
 
 
 @right("decode_step")
