@@ -1,0 +1,6 @@
+"""Nothing was written: the stubs earn nothing.
+
+loses: all
+"""
+# %% notebook
+nb = released
