@@ -85,10 +85,21 @@ def beside(function: Callable, *args: Any, **kwargs: Any) -> Any:
     `function` gets copies of tensors, arrays and containers (shared ones stay shared), and models, tokenizers,
     generators and answers as they are. It returns tensors, arrays, numbers, strings and containers of them.
     """
+    if _elsewhere is not None:
+        return _elsewhere(function, args, kwargs)
     memo: dict[int, Any] = {}
     copies = [_copy(value, memo) for value in args]
     named = {name: _copy(value, memo) for name, value in kwargs.items()}
     return _plain(function(*copies, **named))
+
+
+_elsewhere: Callable[[Callable, tuple, dict], Any] | None = None
+
+
+def run_beside_with(runner: Callable[[Callable, tuple, dict], Any] | None) -> None:
+    """Let `runner(function, args, kwargs)` do what `beside` does: when a class is graded, answers are elsewhere."""
+    global _elsewhere
+    _elsewhere = runner
 
 
 def _compare(got: Any, want: Any, rules: Rules, mistakes: Mapping[str, Any] | None, hint: str) -> None:

@@ -1,18 +1,18 @@
-"""The seam: one submission in, its outcome out. Another way to execute notebooks replaces `examine` alone."""
+"""The seam: one submission in, its outcome out."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Protocol
 
 from nbformat import NotebookNode
 
-from autograder.grading.execute import execute
 from autograder.grading.lesson import Lesson
-from autograder.grading.limits import Limits
 from autograder.grading.outcome import Outcome, status_of
 from autograder.grading.reading import Unreadable, read_notebook
 from autograder.grading.rebuild import Rebuilt, rebuild
+from autograder.grading.reply import Executed
 from autograder.grading.submissions import Submission
 from autograder.grading.traceback_text import plain
 from autograder.grading.verdicts import Verdict, deny, judge
@@ -26,13 +26,19 @@ class Examined:
     verdicts: list[Verdict]
 
 
-def examine(lesson: Lesson, rebuilt: Rebuilt, limits: Limits, stopping: threading.Event | None = None) -> Examined:
+class Executes(Protocol):
+    """What runs rebuilt notebooks: an Engine here, or a Cluster of them elsewhere."""
+
+    def execute(self, notebook: NotebookNode, stopping: threading.Event | None = None) -> Executed: ...
+
+
+def examine(lesson: Lesson, rebuilt: Rebuilt, engine: Executes, stopping: threading.Event | None = None) -> Examined:
     """Run a rebuilt notebook and judge its tests."""
-    executed = execute(lesson, rebuilt.notebook, limits, stopping)
+    executed = engine.execute(rebuilt.notebook, stopping)
     return Examined(executed.notebook, judge(lesson, rebuilt, executed))
 
 
-def grade_one(lesson: Lesson, submission: Submission, limits: Limits,
+def grade_one(lesson: Lesson, submission: Submission, engine: Executes,
               stopping: threading.Event | None = None) -> Outcome:
     """Read, rebuild, run and judge one submission; touches no file but the student's."""
     if submission.path is None:
@@ -43,7 +49,7 @@ def grade_one(lesson: Lesson, submission: Submission, limits: Limits,
         problem = f"{plain(submission.path.name)} {error}."
         return denied(lesson, submission.student, "unreadable", problem, submission.notes)
     rebuilt = rebuild(lesson, submitted)
-    examined = examine(lesson, rebuilt, limits, stopping)
+    examined = examine(lesson, rebuilt, engine, stopping)
     return Outcome(submission.student, status_of(examined.verdicts), examined.verdicts, examined.notebook,
                    [*submission.notes, *rebuilt.notes])
 

@@ -51,7 +51,8 @@ class Lesson:
     """A unit as grading needs it.
 
     notebook: what is run, with hidden tests, without cells that only show something. Copy it, never change it.
-    shown: every cell of the release, as students got it.
+    shown: every cell of the release, as students got it. references: the source's own answers, from which the names
+        that students define are read; grading never runs them.
     """
 
     unit: str
@@ -59,6 +60,7 @@ class Lesson:
     shown: tuple[NotebookNode, ...]
     folder: Path | None = None  # the release of the unit
     files: tuple[Path, ...] = ()  # what lies beside the notebook there: small images, data
+    references: tuple[str, ...] = ()
 
     @cached_property
     def answers(self) -> dict[str, NotebookNode]:
@@ -91,6 +93,10 @@ class Lesson:
         """All the points that running the notebook can give."""
         return sum(test.points for test in self.tests.values())
 
+    def contents(self) -> dict[str, bytes]:
+        """Path beside the notebook -> what is in the file there."""
+        return {file.relative_to(self.folder).as_posix(): file.read_bytes() for file in self.files}
+
     def names(self, grade_id: str) -> list[str]:
         """The functions, classes or values that the stub of an answer defines."""
         return defined_names(self.answers[grade_id].source)
@@ -102,7 +108,8 @@ def load_lesson(course: Course, unit: str) -> Lesson:
     if not path.is_file():
         raise UsageError(f"{unit} is not built: {path} is not there. Run `course build {unit}`.")
     release = nbformat.read(path, as_version=4)
-    hidden = {cells.grade_id(cell): cell for cell in _source(course, unit).cells if cells.is_test(cell)}
+    source = _source(course, unit)
+    hidden = {cells.grade_id(cell): cell for cell in source.cells if cells.is_test(cell)}
     shown = {cells.grade_id(cell): cell for cell in release.cells if cells.is_test(cell)}
     stale = f"release/{unit} was not built from this source: {{}}. Run `course build {unit}`."
     if list(hidden) != list(shown):
@@ -120,7 +127,8 @@ def load_lesson(course: Course, unit: str) -> Lesson:
             cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
     files = tuple(sorted(file for file in path.parent.rglob("*") if file.is_file() and file != path
                          and not any(part.startswith(".") for part in file.relative_to(path.parent).parts)))
-    lesson = Lesson(unit, notebook, tuple(release.cells), path.parent, files)
+    references = tuple(cell.source for cell in source.cells if cell.cell_type == "code" and cells.is_solution(cell))
+    lesson = Lesson(unit, notebook, tuple(release.cells), path.parent, files, references)
     if not lesson.tests:
         raise AuthorError(f"{unit} has no autograded test: there is nothing to grade.")
     return lesson

@@ -6,22 +6,20 @@ from dataclasses import dataclass
 
 CELL_SECONDS = 60.0
 NOTEBOOK_SECONDS = 600.0
+MEMORY = 4 << 30
 
 
 @dataclass(frozen=True)
 class Limits:
-    """cell, notebook: seconds of wall-clock. memory: bytes of private memory of the kernel and its children.
+    """cell, notebook: seconds of wall-clock. memory: bytes of memory of all processes of a submission together.
 
-    output: bytes that one cell may print; a kernel that prints more is ended.
-    grace: seconds that an interrupted cell gets to stop. threads: of torch and BLAS in the kernel.
+    output: bytes that one cell or test may print; an answer that prints more is ended.
     """
 
     cell: float = CELL_SECONDS
     notebook: float = NOTEBOOK_SECONDS
-    memory: int = 4 << 30
+    memory: int = MEMORY
     output: int = 20 << 20
-    grace: float = 3.0
-    threads: int = 1
 
     def after(self, timeouts: int) -> float:
         """Seconds for the next cell of a notebook that has run out of time before.

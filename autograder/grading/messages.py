@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from nbformat import NotebookNode
 
 from autograder import cells
-from autograder.grading.kernel import Reply
 from autograder.grading.lesson import Lesson, Test
 from autograder.grading.rebuild import Rebuilt
+from autograder.grading.reply import Reply
 from autograder.grading.traceback_text import Frame, plain
 
 _LONGEST = 700  # characters of a message
-_MADE_UP_FILE, _LINE = re.compile(r"\s*\(\d+\.py, line (\d+)\)"), r" (line \1)"  # IPython's names for cells
+_MADE_UP_FILE, _LINE = re.compile(r"\s*\(<cell \d+>, line (\d+)\)"), r" (line \1)"
 _OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autograder import cells
-from autograder.grading.execute import Executed
-from autograder.grading.kernel import Reply
 from autograder.grading.lesson import Lesson, Test
 from autograder.grading.messages import ended, explain
 from autograder.grading.rebuild import Rebuilt
+from autograder.grading.reply import Executed, Reply
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""`course check --graded`: the answer bank once more, as grading runs it: answers behind the wall, tests outside.
+
+A learner's notebook and the grader must agree on every answer: right ones pass, wrong ones fail and are told why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+
+from nbformat import NotebookNode
+
+from autograder import cells
+from autograder.authoring import percent
+from autograder.authoring.bank import Answer, load_bank
+from autograder.course import Course
+from autograder.grading.engine import Engine
+from autograder.grading.lesson import Lesson, load_lesson
+from autograder.grading.limits import Limits
+from autograder.grading.rebuild import Rebuilt
+from autograder.grading.verdicts import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of one answer. answer: None for the reference. problem: how grading and the bank disagree, or ""."""
+
+    exercise: str
+    answer: str | None
+    verdicts: tuple[Verdict, ...]
+    problem: str
+
+
+def graded_answers(course: Course, unit: str, jobs: int = 2, wall: str = "auto",
+                   wanted: Callable[[Answer], bool] = lambda answer: True) -> Iterator[Graded]:
+    """Grade the reference, and in its place each answer of the bank in turn, with the tests of its exercise."""
+    lesson = load_lesson(course, unit)
+    reference = _solved(course, lesson)
+    answers = [answer for answer in load_bank(course, unit).answers if wanted(answer)]
+    tasks = [(name, None) for name in lesson.code_answers] + [(answer.exercise, answer) for answer in answers]
+    with Engine(lesson, Limits(), wall, [course.source(unit)]) as engine, ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda task: _grade(lesson, engine, reference, *task), tasks)
+
+
+def _grade(lesson: Lesson, engine: Engine, reference: NotebookNode, exercise: str, answer: Answer | None) -> Graded:
+    notebook = deepcopy(reference)
+    if answer is not None:
+        cell = next(cell for cell in notebook.cells if cells.grade_id(cell) == exercise)
+        cell.source = answer.source
+    executed = engine.execute(notebook, only=exercise)
+    rebuilt = Rebuilt(notebook, set(lesson.answers), set(), [])
+    verdicts = tuple(verdict for verdict in judge(lesson, rebuilt, executed) if verdict.exercise == exercise)
+    return Graded(exercise, answer.name if answer else None, verdicts, _problem(verdicts, answer))
+
+
+def _problem(verdicts: tuple[Verdict, ...], answer: Answer | None) -> str:
+    bad = [verdict for verdict in verdicts if verdict.status != "passed"]
+    said = " / ".join(f"{verdict.status}: {verdict.message}" for verdict in bad)
+    if answer is None or answer.right:
+        return f"is right and was graded as {said}" if bad else ""
+    if not bad:
+        return "is wrong and passed"
+    told = any(answer.says.lower() in verdict.message.lower() for verdict in bad)
+    return "" if told else f"is wrong, and nothing says {answer.says!r}: {said}"
+
+
+def _solved(course: Course, lesson: Lesson) -> NotebookNode:
+    sources = {cells.grade_id(cell): cell.source for cell in percent.read(course.source(lesson.unit)).cells
+               if cells.is_solution(cell)}
+    notebook = deepcopy(lesson.notebook)
+    for cell in notebook.cells:
+        if cells.is_solution(cell):
+            cell.source = sources[cells.grade_id(cell)]
+    return notebook

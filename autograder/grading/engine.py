@@ -1,0 +1,320 @@
+"""Runs rebuilt notebooks: the student's process behind the wall, the examiner outside, both watched from here.
+
+For each submission the two are forked, connected, and given the cells. Whatever ends the student's process costs the
+test that was running; then both are forked anew, run what came before, and go on after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from autograder.errors import InfrastructureError
+from autograder.grading.lesson import Lesson
+from autograder.grading.limits import Limits
+from autograder.grading.messages import taken_out
+from autograder.grading.plan import ANSWER, OWN, TEST, steps_of
+from autograder.grading.reply import Executed, Reply
+from autograder.grading.servers import Server, config_of
+from autograder.grading.traceback_text import Frame
+from autograder.grading.wall import choose_wall
+from autograder.grading.watch import family, too_much, usage
+from autograder.grading.wire import Channel, Gone, Malformed
+from helpers.files import cache_dir
+
+_POLL = 0.1
+_MAX_RESTARTS = 6
+_START_SECONDS = 60.0  # until an examiner reports its first step, on a busy machine
+_ZYGOTE, _EXAMINER = "autograder.grading.zygote", "autograder.grading.examiner"
+
+
+class Stopped(Exception):
+    """Grading was interrupted."""
+
+
+class Engine:
+    """Everything that is made once for a class; use it in a `with` block. `execute` may be called from many threads.
+
+    wall: auto, bwrap or none. never: what no answer may see. files: what lies beside the notebook, path -> content;
+    default: what the lesson says. Raises InfrastructureError where the wall cannot be built; `execute` does where the
+    lesson's own cells fail.
+    """
+
+    def __init__(self, lesson: Lesson, limits: Limits, wall: str = "auto", never: Iterable[Path] = (),
+                 files: Mapping[str, bytes] | None = None):
+        self.lesson, self.limits, self.wall_name, self.never = lesson, limits, wall, tuple(never)
+        self.files = lesson.contents() if files is None else files
+        self.steps = steps_of(lesson)
+        self.starting, self.failure = threading.Lock(), None
+
+    def __enter__(self) -> Engine:
+        self.folder = Path(tempfile.mkdtemp(prefix="grading-"))
+        try:
+            self._set_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for server in (getattr(self, "zygote", None), getattr(self, "examiner", None)):
+            if server is not None:
+                server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def execute(self, notebook: NotebookNode, stopping: threading.Event | None = None,
+                only: str | None = None) -> Executed:
+        """Run every code cell of a rebuilt notebook in order; of the tests, those of the exercise `only` if given."""
+        self._start()
+        return _Run(self, deepcopy(notebook), stopping or threading.Event(), only).run()
+
+    def _set_up(self) -> None:
+        seen, private = self.folder / "seen", self.folder / "private"
+        work = seen / "work"
+        work.mkdir(parents=True)
+        private.mkdir(mode=0o700)
+        for folder in (self.folder, seen, work):
+            folder.chmod(0o755)
+        for name, content in self.files.items():
+            target = work / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        self.wall = choose_wall(self.wall_name, work, seen, [cache_dir()], self.never)
+        limits = self.limits.memory, self.limits.output
+        shown = [step for step in self.steps if step.kind == OWN]
+        self.zygote = Server(_ZYGOTE, config_of(self.lesson.unit, shown, self.wall, work, *limits), self.wall, seen)
+        self.examiner = Server(_EXAMINER, config_of(self.lesson.unit, self.steps, self.wall, work, *limits),
+                               folder=private)
+
+    def _start(self) -> None:
+        """Start both servers, once; what keeps them from starting will keep them the next time too."""
+        with self.starting:
+            if self.failure is not None:
+                raise self.failure
+            try:
+                _both(self.zygote.start, self.examiner.start)
+            except InfrastructureError as error:
+                self.failure = error
+                raise
+
+
+class _Run:
+    """One submission."""
+
+    def __init__(self, engine: Engine, notebook: NotebookNode, stopping: threading.Event, only: str | None):
+        self.engine, self.lesson, self.limits, self.stopping = engine, engine.lesson, engine.limits, stopping
+        self.done = Executed(notebook)
+        self.kinds = {step.index: step.kind for step in engine.steps}
+        self.exercise, self.only = self._exercises(), only
+        self.timeouts = self.restarts = 0
+        self.deadline = time.monotonic() + self.limits.notebook
+
+    def run(self) -> Executed:
+        while self._left():
+            if time.monotonic() >= self.deadline:
+                self.done.out_of_time = True
+                break
+            if self.restarts > _MAX_RESTARTS:
+                break
+            self.restarts += 1
+            before = len(self.done.replies)
+            with _Sitting(self.engine) as sitting:
+                self._attempt(sitting)
+            if len(self.done.replies) == before and self._left():
+                raise InfrastructureError("The examiner ended without a report; see `course doctor`.")
+        return self.done
+
+    def _exercises(self) -> dict[int, str]:
+        """Index of a cell -> the answer that it is or tests."""
+        found, name = {}, ""
+        for step in self.engine.steps:
+            if step.kind == ANSWER:
+                name = step.grade_id
+            found[step.index] = name
+        return found
+
+    def _left(self) -> list[int]:
+        """The tests that have no verdict yet."""
+        return [index for index, kind in self.kinds.items()
+                if kind == TEST and index not in self.done.replies and self.exercise[index] not in self.done.culprits
+                and self.only in (None, self.exercise[index])]
+
+    def _sources(self) -> dict[int, str]:
+        """What stands in each cell of the student's; in the place of an answer that ended the process, a stand-in."""
+        found = {}
+        for index, kind in self.kinds.items():
+            if kind == ANSWER:
+                name = self.exercise[index]
+                gone = name in self.done.culprits
+                found[index] = self._stand_in(name) if gone else self.done.notebook.cells[index].source
+        return found
+
+    def _stand_in(self, name: str) -> str:
+        """Functions that explain themselves."""
+        return "\n".join(f"def {function}(*args, **kwargs):\n    raise RuntimeError({taken_out(name)!r})"
+                         for function in self.lesson.names(name))
+
+    def _attempt(self, sitting: _Sitting) -> None:
+        """Run what is left until it is done or the student's process has ended."""
+        sitting.report.send(json.dumps({"sources": self._sources(), "tests": self._left()}).encode())
+        index, began, limit = None, time.monotonic(), _START_SECONDS
+        while True:
+            message, why = self._next(sitting, began + limit)
+            if message is None:
+                self._lost(index, why, sitting, time.monotonic() - began, limit)
+                return
+            if "begin" in message:
+                index, began, limit = message["begin"], time.monotonic(), self._seconds()
+            elif "end" in message:
+                reply = _reply(message, time.monotonic() - began, limit)
+                self._note(message["end"], reply, message.get("outputs", []))
+                if reply.status in {"output", "tampered"}:
+                    return  # what is left of that process is not worth going on with
+                index, began, limit = None, time.monotonic(), _START_SECONDS
+            else:
+                return
+
+    def _seconds(self) -> float:
+        return max(0.1, min(self.limits.after(self.timeouts), self.deadline - time.monotonic()))
+
+    def _next(self, sitting: _Sitting, deadline: float) -> tuple[dict | None, str]:
+        """The examiner's next message; or None and why there is none."""
+        while True:
+            if self.stopping.is_set():
+                raise Stopped
+            readable, _, _ = select.select([sitting.report.socket], [], [], _POLL)
+            if readable:
+                try:
+                    header, _ = sitting.report.receive()
+                    return json.loads(header), ""
+                except (Gone, Malformed, ValueError):
+                    return None, "gone"
+            if time.monotonic() > deadline:
+                return None, "timeout"
+            why = too_much(sitting.usage(), self.limits.memory)
+            if why:
+                return None, why
+
+    def _note(self, index: int, reply: Reply, outputs: list[dict]) -> None:
+        cell = self.done.notebook.cells[index]
+        if index not in self.done.replies or self.kinds[index] == TEST:
+            self.done.replies[index] = reply
+            if self.kinds[index] != TEST:
+                cell.outputs = [NotebookNode(one) for one in deepcopy(outputs)]
+        if self.kinds[index] == ANSWER and reply.status in {"output", "tampered"}:
+            self.done.culprits.setdefault(self.exercise[index], reply)
+
+    def _lost(self, index: int | None, why: str, sitting: _Sitting, seconds: float, limit: float) -> None:
+        """The student's process (or, never by itself, the examiner) has ended, or must."""
+        code = sitting.end()
+        if index is None:
+            if why != "gone":
+                raise InfrastructureError(f"The examiner did not answer within {limit:.0f} s ({why}).")
+            return  # all was run, and the examiner left
+        self.timeouts += why == "timeout"
+        status = {"gone": "memory" if code == -signal.SIGKILL else "killed"}.get(why, why)
+        reply = Reply(status, False, seconds=seconds, limit=limit, exit_code=code)
+        if self.kinds[index] == TEST:
+            self.done.replies[index] = reply
+        else:
+            self.done.replies.setdefault(index, reply)
+        if self.kinds[index] == ANSWER:
+            self.done.culprits.setdefault(self.exercise[index], reply)
+        elif self.kinds[index] != TEST:
+            raise InfrastructureError("A cell of the lesson's own that uses answers ended the process.")
+
+
+class _Sitting:
+    """A student's process and an examiner, connected; both are gone after the `with` block."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.keeper = self.box = self.pidfd = None
+        self.code: int | None = None
+
+    def __enter__(self) -> _Sitting:
+        ours, theirs = socket.socketpair()  # grader and examiner
+        left, right = socket.socketpair()  # examiner and student
+        read_end, write_end = os.pipe()
+        self.status, self.report = read_end, Channel(ours)
+        try:
+            reply, handed = self.engine.zygote.fork({"do": "student"}, [write_end, right.fileno()])
+            self.keeper, self.box = reply["keeper"], reply.get("pid")
+            self.pidfd = handed[0] if handed else None
+            self.examiner = self.engine.examiner.fork({"do": "examine"}, [left.fileno(), theirs.fileno()])[0]["pid"]
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            os.close(write_end)
+            for sock in (theirs, left, right):
+                sock.close()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
+        self.report.close()
+
+    def usage(self):
+        return usage([self.keeper, *([self.box] if self.box else [])], self.box)
+
+    def end(self) -> int | None:
+        """End both processes and all that they started; returns the student's exit code, if it ended by itself."""
+        if self.status is None:
+            return self.code
+        if select.select([self.status], [], [], 0.05)[0]:
+            with contextlib.suppress(ValueError, KeyError):
+                self.code = json.loads(os.read(self.status, 1000))["exit"]
+        if self.pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            os.close(self.pidfd)
+        elif self.keeper is not None:
+            for pid in reversed(family([self.keeper])):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        if getattr(self, "examiner", None) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.examiner, signal.SIGKILL)
+        os.close(self.status)
+        self.status = None
+        return self.code
+
+
+def _reply(message: dict, seconds: float, limit: float) -> Reply:
+    frames = [Frame(cell, line) for cell, line in message.get("frames", ())]
+    return Reply(message["status"], message["status"] in {"ok", "error"}, message.get("ename", ""),
+                 message.get("evalue", ""), frames, seconds, limit)
+
+
+def _both(one, other) -> None:
+    """Call both at the same time; the first one's error goes before the other's."""
+    failed: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            other()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    try:
+        one()
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]
