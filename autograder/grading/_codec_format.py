@@ -55,7 +55,7 @@ TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 ANY_DTYPE = {str(one).removeprefix("torch."): one for one in vars(torch).values() if isinstance(one, torch.dtype)}
 
 # Little-endian numbers, and text. No objects, records or dates.
-_NUMPY = re.compile(r"\|b1|[|<][iu]1|<[iu][248]|<f[248]|<c(8|16)|<U\d{1,7}|\|S\d{1,7}")
+_NUMPY = re.compile(r"\|b1|[|<][iu]1|<[iu][248]|<f[248]|<c(8|16)|<U[1-9]\d{0,6}|\|S[1-9]\d{0,6}")
 
 
 def numpy_dtype(text: str) -> np.dtype | None:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from math import inf, isfinite, nan, prod
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 import torch
 
+from autograder.grading import _codec_arrays as arrays
 from autograder.grading._codec_format import (
     ANY_DTYPE,
-    DIMENSIONS,
     HEX_DIGITS,
     INT64,
     MAPPINGS,
     SEQUENCES,
     SHORT,
-    TORCH_DTYPES,
     BadData,
     Limits,
-    numpy_dtype,
 )
 
 _HEX_INT = re.compile(r"-?[0-9a-f]+")
@@ -137,7 +135,7 @@ class Reader:
         raw = self._buffer(number)
         self._count(len(raw) // np.dtype(dtype).itemsize)
         if dtype == "|b1":
-            _check_bools(raw)
+            arrays.check_bools(raw)
         return np.frombuffer(raw, dtype).tolist()
 
     # Plain values
@@ -184,40 +182,13 @@ class Reader:
     # Tensors and arrays
 
     def _tensor(self, depth, name, shape, data):
-        if type(name) is not str or name not in TORCH_DTYPES:
-            raise BadData("a tensor came of a dtype that is not known")
-        dtype = TORCH_DTYPES[name]
-        raw = self._filling(shape, dtype.itemsize, data)
-        if dtype is torch.bool:
-            _check_bools(raw)
-        return _owned(raw).view(dtype).reshape(shape)
+        return arrays.to_tensor(name, shape, self._data(data))
 
     def _array(self, depth, name, shape, data):
-        dtype = self._numpy(name)
-        raw = self._filling(shape, dtype.itemsize, data)
-        made = np.empty(shape, dtype)
-        if made.nbytes:
-            _check_array(dtype, raw)
-            made.reshape(-1).view(np.uint8)[:] = np.frombuffer(raw, np.uint8)
-        return made
+        return arrays.to_array(name, shape, self._data(data))
 
     def _scalar(self, depth, name, data):
-        return self._array(depth, name, [], data)[()]
-
-    def _numpy(self, name):
-        dtype = numpy_dtype(name) if type(name) is str else None
-        if dtype is None:
-            raise BadData("an array came of a dtype that is not known")
-        return dtype
-
-    def _filling(self, shape, itemsize, data):
-        """The bytes of a tensor, if they are just as many as its shape wants."""
-        if type(shape) is not list or len(shape) > DIMENSIONS or any(type(n) is not int or n < 0 for n in shape):
-            raise BadData("a tensor came with a shape that is none")
-        raw = self._data(data)
-        if prod(shape) * itemsize != len(raw):
-            raise BadData(f"a tensor came with {len(raw)} bytes for the shape {tuple(shape)}"[:200])
-        return raw
+        return arrays.to_array(name, [], self._data(data))[()]
 
     def _dtype(self, depth, name):
         if type(name) is not str or name not in ANY_DTYPE:
@@ -261,25 +232,6 @@ class Reader:
             raise BadData("a buffer came that two values use")
         self._used[number] = 1
         return self._buffers[number]
-
-
-def _owned(raw: memoryview) -> torch.Tensor:
-    made = torch.empty(len(raw), dtype=torch.uint8)
-    if len(raw):
-        made.numpy()[:] = np.frombuffer(raw, np.uint8)
-    return made
-
-
-def _check_bools(raw: memoryview) -> None:
-    if len(raw) and np.frombuffer(raw, np.uint8).max() > 1:
-        raise BadData("a bool came that is neither True nor False")
-
-
-def _check_array(dtype: np.dtype, raw: memoryview) -> None:
-    if dtype.kind == "b":
-        _check_bools(raw)
-    if dtype.kind == "U" and np.frombuffer(raw, "<u4").max() > 0x10FFFF:
-        raise BadData("a text came that is none")
 
 
 _READERS = {

@@ -10,28 +10,18 @@ from array import array
 from collections import Counter, OrderedDict, UserDict, UserList, UserString, defaultdict
 from collections.abc import Callable
 from itertools import chain
-from math import isfinite, prod
+from math import isfinite
 
 import numpy as np
 import torch
 
-from autograder.grading._codec_format import (
-    ANY_DTYPE,
-    DIMENSIONS,
-    HEX_DIGITS,
-    INT64,
-    SHORT,
-    SMALL,
-    TORCH_NAMES,
-    BadData,
-    Limits,
-    numpy_dtype,
-)
+from autograder.grading import _codec_arrays as arrays
+from autograder.grading._codec_format import ANY_DTYPE, HEX_DIGITS, INT64, SHORT, SMALL, BadData, Limits
 
 _MANY = 16  # items from which on it pays to look whether they are all of one kind
 _SCALARS = {type(None), bool, int, float, str, bytes}
 _DTYPE_NAMES = {dtype: name for name, dtype in ANY_DTYPE.items()}
-_mro = type.__dict__["__mro__"].__get__  # a metaclass cannot get in between
+_mro = type.__dict__["__mro__"].__get__  # whatever a metaclass says
 
 
 class Opaque(Exception):
@@ -204,50 +194,22 @@ class Writer:
     # Tensors and arrays
 
     def _tensor(self, value, depth):
-        try:
-            with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
-                return self._strided(value)
-        except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-            raise Opaque from error  # nothing in memory: a meta tensor, a fake one, a parameter without a shape
-
-    def _strided(self, value):
-        tensor = torch.Tensor.detach(value)
-        if tensor.is_quantized or tensor.dtype not in TORCH_NAMES or tensor.device.type == "meta":
-            raise Opaque
-        shape = self._shape(tensor.shape)
-        self._fits(prod(shape) * tensor.element_size())
-        if tensor.layout is not torch.strided:
-            tensor = tensor.to_dense()
-        tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        data = tensor.view(torch.uint8).as_subclass(torch.Tensor).numpy()
-        return ["tensor", TORCH_NAMES[tensor.dtype], shape, self._data(data, SMALL)]
+        return self._filled("tensor", arrays.of_tensor(value, self._fits))
 
     def _array(self, value, depth):
-        value = np.ndarray.view(value, np.ndarray)
-        name = self._numpy_name(value.dtype)
-        shape = self._shape(value.shape)
-        self._fits(prod(shape) * value.dtype.itemsize)
-        flat = np.ascontiguousarray(value, dtype=name).reshape(-1)
-        data = flat.view(np.uint8) if flat.nbytes else b""
-        return ["array", name, shape, self._data(data, SMALL)]
+        return self._filled("array", arrays.of_array(value, self._fits))
+
+    def _filled(self, tag, parts):
+        if parts is None:
+            raise Opaque
+        name, shape, data = parts
+        return [tag, name, shape, self._data(data, SMALL)]
 
     def _scalar(self, value, depth):
-        dtype = np.generic.dtype.__get__(value)
-        name = self._numpy_name(dtype)
-        data = np.frombuffer(np.generic.tobytes(value), dtype.newbyteorder("=")).astype(name).tobytes() if (
-            dtype.itemsize) else b""
-        return ["scalar", name, self._data(data, SMALL)]
-
-    def _numpy_name(self, dtype):
-        name = dtype.newbyteorder("<").str
-        if numpy_dtype(name) is None:
-            raise Opaque
-        return name
-
-    def _shape(self, shape):
-        if len(shape) > DIMENSIONS:
-            raise BadData(f"a tensor with {len(shape)} dimensions came back, which is more than {DIMENSIONS}")
-        return list(shape)
+        # Into an array and out again: np.generic knows how to be read, whatever a subclass of it says.
+        array = np.ndarray((), np.generic.dtype.__get__(value), np.generic.tobytes(value))
+        tag, name, _, data = self._filled("scalar", arrays.of_array(array, self._fits))
+        return [tag, name, data]
 
     def _dtype(self, value, depth):
         return ["dtype", _DTYPE_NAMES[value]]

@@ -24,7 +24,8 @@ class Unknown(LookupError):
 class Index:
     """Finds what has a name on both sides: by identity, and for views of shared tensors by their memory.
 
-    Lists, dicts and arrays must still look as they did when the index was made, as far as a cheap look can tell.
+    Tensors, arrays, lists and dicts must still look as they did when the index was made, as far as a cheap look can
+    tell. A module goes by name whatever has become of its weights: no test changes a shared model.
     """
 
     def __init__(self, namespace: Mapping[str, object]):
@@ -43,11 +44,13 @@ class Index:
 
     def base(self, tensor: Tensor) -> Tensor | None:
         """The shared tensor of which this one is a view, if nothing has been written to it since."""
-        first, last = _extent(tensor)
-        for base, version in self._memory.get(_memory(tensor), ()):
+        if tensor.is_conj() or tensor.is_neg() or tensor.is_inference():
+            return None
+        memory, (first, last) = _memory(tensor), _extent(tensor)
+        for base, version in self._memory.get(memory, ()):
             start, end = _extent(base)
-            if (start <= first and last <= end and base.dtype == tensor.dtype and tensor._version == version
-                    and not tensor.is_conj() and not tensor.is_neg()):
+            unchanged = base._version == version and tensor._version in (version, 0)  # `.data` counts from 0
+            if unchanged and _memory(base) == memory and base.dtype == tensor.dtype and start <= first <= last <= end:
                 return base
         return None
 
@@ -124,7 +127,7 @@ def _extent(tensor: Tensor) -> tuple[int, int]:
 def _look(value: object) -> Any:
     """Something that changes when the value does; cheap, so it only samples what is inside."""
     if isinstance(value, Tensor):
-        return None if value.is_inference() else value._version
+        return _memory(value), None if value.is_inference() else value._version
     if type(value) is np.ndarray:
         flat = value.reshape(-1)[:: max(1, value.size // 256)]
         return value.shape, value.dtype, flat.tobytes() if value.dtype != object else None

@@ -45,7 +45,8 @@ class Shared:
 
         answer: the name (str) of a student's function or value behind a proxy, the number (int) of an opaque
         handle, None for anything else.
-        Raises CannotHandOver where something inside cannot be pickled. If value is (args, kwargs), it names which.
+        Raises CannotHandOver where something inside cannot be pickled. It names the argument if value is
+        (args, kwargs) or (function, args, kwargs).
         """
         went = False
         try:
@@ -71,11 +72,11 @@ class Shared:
 
     def _culprit(self, value: object, answer: Answer) -> str:
         """Which part of `value` fails to pickle, in words."""
-        if type(value) is tuple and [type(part) for part in value] == [tuple, dict]:
-            named = [(f"argument {place}", part) for place, part in enumerate(value[0], 1)]
-            named += [(f"argument `{name}`", part) for name, part in value[1].items()]
-        else:
-            named = [("the value", value)]
+        named = [("the value", value)]
+        if type(value) is tuple and [type(part) for part in value[-2:]] == [tuple, dict]:
+            named = [("the function", part) for part in value[:-2]]
+            named += [(f"argument {place}", part) for place, part in enumerate(value[-2], 1)]
+            named += [(f"argument `{name}`", part) for name, part in value[-1].items()]
         for name, part in named:
             if self._fails(part, answer):
                 return name + self._inside(part, answer)
