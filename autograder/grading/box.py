@@ -73,10 +73,11 @@ def limit(memory: int) -> None:
     _limit(resource.RLIMIT_DATA, _data() + memory)  # asking for more is a MemoryError, no sudden end
 
 
-def environment_inside() -> dict[str, str]:
-    """What differs for an answer from the zygote's environment."""
-    return {"HOME": HOME, "IPYTHONDIR": f"{HOME}/.ipython", "TMPDIR": "/tmp", "USER": "student",
-            "LOGNAME": "student", "HF_HOME": f"{HOME}/huggingface", "JUPYTER_RUNTIME_DIR": "/tmp"}
+def environment_inside(work: str) -> dict[str, str]:
+    """What differs for an answer from the zygote's environment. work: its current folder, which lies at home."""
+    home = str(Path(work).parent) if work.startswith(HOME) else work
+    return {"HOME": home, "IPYTHONDIR": f"{home}/.ipython", "TMPDIR": "/tmp", "USER": "student",
+            "LOGNAME": "student", "HF_HOME": f"{home}/huggingface", "JUPYTER_RUNTIME_DIR": "/tmp"}
 
 
 def _data() -> int:

@@ -92,7 +92,8 @@ class Engine:
             target = work / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        self.wall = choose_wall(self.wall_name, work, seen, [cache_dir()], self.never)
+        self.wall = choose_wall(self.wall_name, seen, [cache_dir()], self.never)
+        self.work = str(work)
         limits = self.limits.memory, self.limits.output
         shown = [step for step in self.steps if step.kind == OWN]
         self.zygote = Server(_ZYGOTE, config_of(self.lesson.unit, shown, self.wall, work, *limits), self.wall, seen)
@@ -251,7 +252,8 @@ class _Sitting:
         read_end, write_end = os.pipe()
         self.status, self.report = read_end, Channel(ours)
         try:
-            reply, handed = self.engine.zygote.fork({"do": "student"}, [write_end, right.fileno()])
+            message = {"do": "student", "files": self.engine.work}
+            reply, handed = self.engine.zygote.fork(message, [write_end, right.fileno()])
             self.keeper, self.box = reply["keeper"], reply.get("pid")
             self.pidfd = handed[0] if handed else None
             self.examiner = self.engine.examiner.fork({"do": "examine"}, [left.fileno(), theirs.fileno()])[0]["pid"]

@@ -114,9 +114,11 @@ class Server:
         return ""
 
 
-def config_of(unit: str, steps: Sequence[Step], wall: Wall, work: Path, memory: int, output: int) -> dict:
-    return {"unit": unit, "steps": [asdict(step) for step in steps], "wall": wall.as_dict(), "work": str(work),
-            "memory": memory, "output": output}
+def config_of(unit: str, steps: Sequence[Step], wall: Wall, work: Path, memory: int, output: int = 0,
+              kernels: bool = False) -> dict:
+    """kernels: the zygote starts Jupyter kernels, not students' sides."""
+    return {"unit": unit, "kernels": kernels, "steps": [asdict(step) for step in steps], "wall": wall.as_dict(),
+            "work": str(work), "memory": memory, "output": output}
 
 
 def environment(folder: Path) -> dict[str, str]:

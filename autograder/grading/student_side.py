@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from autograder.grading import codec, handover
-from autograder.grading.box import environment_inside
 from autograder.grading.shell import Shell, TooMuchOutput, frames
 from autograder.grading.warm import Warm, cell_of
 from autograder.grading.wire import Channel, Gone
@@ -155,10 +153,7 @@ def _is_ours(filename: str) -> bool:
     return cell_of(filename) is None and filename.startswith(_HERE)
 
 
-def run(channel: Channel, warm: Warm, shell: Shell, most_output: int, work: str) -> None:
-    """Be the student's side in a forked process: `work` becomes the current folder."""
-    os.chdir(work)
-    os.environ.update(environment_inside())
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def run(channel: Channel, warm: Warm, shell: Shell, most_output: int) -> None:
+    """Be the student's side, in a forked process."""
     shell.start(most_output)
     StudentSide(channel, warm, shell).serve()

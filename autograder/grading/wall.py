@@ -43,9 +43,9 @@ class Wall(Protocol):
     def around_zygote(self, command: list[str], environment: Mapping[str, str]) -> list[str]:
         """The command line that starts the zygote `command` behind the outer wall, descriptors kept."""
 
-    def box(self, info: int) -> list[str] | None:
+    def box(self, info: int, files: str) -> list[str] | None:
         """The command line that builds a box, says who is in it on descriptor `info`, repeats what it reads from
-        stdin once it stands, and stays; None where there are no boxes."""
+        stdin once it stands, and stays; None where there are no boxes. files: a folder to copy to its WORK."""
 
     def as_dict(self) -> dict: ...
 
@@ -60,7 +60,7 @@ class NoWall:
         settings = [f"{name}={value}" for name, value in environment.items()]
         return [shutil.which("env") or "/usr/bin/env", "-i", *settings, *command]
 
-    def box(self, info: int) -> list[str] | None:
+    def box(self, info: int, files: str) -> list[str] | None:
         return None
 
     def as_dict(self) -> dict:
@@ -69,14 +69,13 @@ class NoWall:
 
 @dataclass(frozen=True)
 class Bubblewrap:
-    """binary: bwrap. code: what may be read, besides `files`, the folder that lies beside every notebook.
+    """binary: bwrap. code: what may be read. run: what the zygote may read besides, the boxes' files among it.
 
     as_root: the grader is root; the zygote then becomes `UNPRIVILEGED` before it runs anything of the lesson.
     """
 
     binary: str
     code: tuple[str, ...]
-    files: str
     run: str
     as_root: bool
     name: str = "bwrap"
@@ -90,12 +89,12 @@ class Bubblewrap:
                 *_mounts([*self.code, self.run]), "--bind", "/proc", "/proc", "--dev", "/dev", *_scratch("/dev/shm"),
                 *settings, "--remount-ro", "/", "--", *command]
 
-    def box(self, info: int) -> list[str] | None:
+    def box(self, info: int, files: str) -> list[str] | None:
         return [self.binary, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
                 "--new-session", "--clearenv", "--hostname", "grader", "--info-fd", str(info),
                 *_scratch("/tmp"), *_mounts(self.code), "--proc", "/proc", "--dev", "/dev", *_scratch("/dev/shm"),
                 "--perms", "0755", "--dir", "/home", *_scratch(HOME),
-                "--ro-bind", self.files, SUBMISSION, "--remount-ro", "/dev", "--remount-ro", "/",
+                "--ro-bind", files, SUBMISSION, "--remount-ro", "/dev", "--remount-ro", "/",
                 "--setenv", "PATH", "/usr/bin:/bin", "--", "sh", "-c", _READY]
 
     def as_dict(self) -> dict:
@@ -109,12 +108,12 @@ def wall_of(data: dict) -> Wall:
                                   for name, value in data.items()})
 
 
-def choose_wall(name: str, files: Path, run: Path, readable: Iterable[Path] = (),
+def choose_wall(name: str, run: Path, readable: Iterable[Path] = (),
                 never: Iterable[Path] = ()) -> Wall:
     """The wall called `name`: auto and bwrap for bubblewrap, none.
 
-    files: what is copied beside the notebook. run: a folder with what the zygote is told. readable: more to read,
-    such as the model. never: what no answer may see; files, or folders.
+    run: a folder with what the zygote is told, and what lies beside the notebooks. readable: more that all answers
+    may read, such as the model. never: what none may see; files, or folders.
     Raises InfrastructureError where the wall cannot be built: grading without one must be asked for.
     """
     if name == "none":
@@ -130,7 +129,7 @@ def choose_wall(name: str, files: Path, run: Path, readable: Iterable[Path] = ()
                 raise InfrastructureError(_REFUSED.format(
                     f"{path}, which no answer may see, lies in {seen}, which all answers can read: move the course "
                     "or its environment"))
-    wall = Bubblewrap(str(binary), code, str(files), str(run), os.geteuid() == 0)
+    wall = Bubblewrap(str(binary), code, str(run), os.geteuid() == 0)
     _try(wall)
     return wall
 
@@ -156,7 +155,7 @@ def _try(wall: Bubblewrap) -> None:
     switch = nobody if wall.as_root else []
     try:
         with Path(os.devnull).open("wb") as info:
-            command = wall.around_zygote([*switch, *wall.box(info.fileno())], {"PATH": "/usr/bin:/bin"})
+            command = wall.around_zygote([*switch, *wall.box(info.fileno(), wall.run)], {"PATH": "/usr/bin:/bin"})
             done = subprocess.run(command, input=b"x", capture_output=True, timeout=30, check=False,
                                   pass_fds=[info.fileno()])
     except (OSError, subprocess.TimeoutExpired) as error:

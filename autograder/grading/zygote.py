@@ -20,13 +20,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.grading import box, forkserver, shell, student_side
+from autograder.grading import box, forkserver
 from autograder.grading.plan import Step
 from autograder.grading.wall import WORK, Wall, wall_of
 from autograder.grading.warm import LessonFailed, Warm
 from autograder.grading.wire import Channel, send_message
 
 _BOX_SECONDS = 20.0
+
+Child = Callable[[dict, list[int]], None]  # what a student's process does: gets the message and its descriptors
 
 
 @dataclass
@@ -46,10 +48,13 @@ class Box:
         self.builder.wait()
 
 
-def build_box(wall: Wall) -> Box | None:
-    """Raises OSError if it does not stand in time."""
+def build_box(wall: Wall, files: str) -> Box | None:
+    """A box with a copy of the folder `files`; None where the wall has no boxes.
+
+    Raises OSError if it does not stand in time.
+    """
     read_end, write_end = os.pipe()
-    command = wall.box(write_end)
+    command = wall.box(write_end, files)
     if command is None:
         os.close(read_end)
         os.close(write_end)
@@ -74,14 +79,14 @@ def build_box(wall: Wall) -> Box | None:
 class Zygote:
     """Starts students' processes; `start` is what the fork server calls."""
 
-    def __init__(self, wall: Wall, memory: int, files: str, child: Callable[[dict, list[int], str], None]):
-        self.wall, self.memory, self.files, self.child = wall, memory, files, child
+    def __init__(self, wall: Wall, memory: int, child: Child):
+        self.wall, self.memory, self.child = wall, memory, child
         self.boxes: dict[int, Box] = {}  # by the keeper's pid
 
     def start(self, message: dict, fds: list[int]) -> tuple[dict, list[int]]:
         """fds: the status pipe first, then what the child gets. Replies with the keeper's pid, and hands over a
         pidfd of the box's first process, if there is a box, through which all of it can be ended."""
-        built = build_box(self.wall)
+        built = build_box(self.wall, message["files"])
         keeper = forkserver.fork(lambda: self._keep(message, fds, built))
         if built is None:
             return {"keeper": keeper}, []
@@ -117,7 +122,7 @@ class Zygote:
         os.setsid()
         forkserver.close_all_but({2, *fds})
         forkserver.reset_signals()
-        work = WORK if in_box else _scratch_folder(self.files)
+        work = WORK if in_box else _scratch_folder(message["files"])
         if in_box:
             box.limit(self.memory)
             box.drop_rights()
@@ -125,7 +130,9 @@ class Zygote:
         forkserver.reseed()
         os.dup2(1, 2)
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
-        self.child(message, fds, work)
+        os.chdir(work)
+        os.environ.update(box.environment_inside(work))
+        self.child(message, fds)
 
 
 def _scratch_folder(files: str) -> str:
@@ -133,6 +140,19 @@ def _scratch_folder(files: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="student-"))
     subprocess.run(["cp", "-r", f"{files}/.", str(folder)], check=False)
     return str(folder)
+
+
+def _students(warm: Warm, most_output: int) -> Child:
+    from autograder.grading import shell, student_side
+
+    prepared = shell.prepare(warm.namespace)
+    return lambda message, fds: student_side.run(Channel(socket.socket(fileno=fds[0])), warm, prepared, most_output)
+
+
+def _kernels() -> Child:
+    from autograder.grading import kernel_side
+
+    return kernel_side.run
 
 
 def main() -> int:
@@ -151,12 +171,8 @@ def main() -> int:
     except Exception:
         send_message(control, {"failed": traceback.format_exc(limit=-3)[-2000:]})
         return 1
-    student = shell.prepare(warm.namespace)
-
-    def child(message: dict, fds: list[int], work: str) -> None:
-        student_side.run(Channel(socket.socket(fileno=fds[0])), warm, student, config["output"], work)
-
-    zygote = Zygote(wall, config["memory"], config["work"], child)
+    child = _kernels() if config["kernels"] else _students(warm, config["output"])
+    zygote = Zygote(wall, config["memory"], child)
     forkserver.serve(control, zygote.start, zygote.ended)
     return 0
 
