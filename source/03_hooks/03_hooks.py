@@ -438,8 +438,9 @@ def parts_of(lm) -> tuple[nn.ModuleList, nn.Module, nn.Module]:
 # - `scale`, float32, one number for each row, of shape (rows, 1): the step, $\max_j |W_{ij}| / 127$. (Shape (rows,) is
 #   fine too, if your `dequantize` knows about it.)
 #
-# A row of zeros has `q` 0, and its `scale` is any finite number. Leave `w` as it was. There are no ties (nothing lies
-# halfway between two whole numbers) in the tests.
+# A row of zeros has `q` 0, and its `scale` is any finite number. Do not leave that to chance: 0 / 0 is NaN, and what a NaN
+# becomes as an int8 depends on the machine (0 on many, −128 on others), so none may get that far. Leave `w` as it was. There
+# are no ties (nothing lies halfway between two whole numbers) in the tests.
 #
 # <details><summary>Hint 1</summary><code>w.abs().amax(1, keepdim=True)</code> has shape (rows, 1), and so it broadcasts
 # against <code>w</code>.</details>
@@ -480,7 +481,30 @@ check.that(tuple(got_scale.shape) in ((3, 1), (3,)), "`scale` should hold one nu
 check.that(got_scale.isfinite().all().item(), "a row of zeros: its scale should be finite")
 check.close(got_scale.flatten()[1] / got_scale.flatten()[0], torch.tensor(2.0),
             hint="the steps of two rows are as their largest absolute values, here 2 to 1")
+
+
+def made_whole(quantize, w) -> int:
+    """How often `quantize` turns a tensor with a NaN in it into one of whole numbers."""
+    met, whole_types = [], (torch.int8, torch.int16, torch.int32, torch.int64)
+
+    class Watch(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            output = function(*args, **(kwargs or {}))
+            into = args[0] if function in (Tensor.copy_, Tensor.__setitem__) else output
+            if isinstance(into, Tensor) and into.dtype in whole_types:
+                met.extend(one for one in args if isinstance(one, Tensor) and one.isnan().any())
+            return output
+
+    with Watch():
+        quantize(w)
+    return len(met)
+
+
+check.equal(check.beside(made_whole, quantize_rowwise, weights), 0,
+            hint="the row of zeros: 0 / 0 is NaN, and what a NaN becomes as an int8 depends on the machine")
 ### BEGIN HIDDEN TESTS
+careless = lambda w: (w / w.abs().amax(1, keepdim=True) * 127).round().to(torch.int8)
+check.that(check.beside(made_whole, careless, weights) > 0, "the search for NaN does not work here")
 kept = check.beside(lambda f, x: (f(x), x)[1], quantize_rowwise, weights)
 check.equal(kept, weights, hint="you changed `w` in place")
 draw = torch.Generator().manual_seed(0)
@@ -751,11 +775,12 @@ print("hooks, after remove():", hooks_on(model) - before)
 # `names` (as in `model.named_modules()`, for example `"model.layers.3.mlp"`) the output of that module.
 #
 # - If the output is no tensor but a tuple, or one of the `ModelOutput`s of `transformers`, keep its **first** entry,
-#   `output[0]`.
+#   `output[0]`. The whole model, whose name is `""`, gives a `ModelOutput`, and the first entry of that are the logits.
 # - What you keep is **detached** from the graph: it does not require gradients, even where gradients are on.
-# - The run gives what it would have given without you, and afterwards **all your hooks are gone**, even if the model raises
-#   an error or one of the names does not exist. The error goes on to the caller. (A name that does not exist is a
-#   `KeyError` or an `AttributeError`, whichever your look-up raises.)
+# - The run gives what it would have given without you: the model runs in the mode in which it is, training or evaluation,
+#   and both this mode and PyTorch's gradient mode are afterwards what they were.
+# - Afterwards **all your hooks are gone**, even if the model raises an error or one of the names does not exist. The error
+#   goes on to the caller. (A name that does not exist is a `KeyError` or an `AttributeError`, whichever your look-up raises.)
 # - Hooks that others have hung on the model stay there.
 #
 # <details><summary>Hint 1</summary><code>model.get_submodule(name)</code> finds a module;
@@ -837,6 +862,56 @@ check.equal(check.beside(need_gradients, capture, toy, both, ["model.embed_token
             [False, False], hint="detach what you keep: it still requires gradients")
 
 
+def modes_after(function, lm, inputs, names):
+    """Gradients on, every other part in training mode: what of that is left after the call?"""
+    parts, before = list(lm.modules()), []
+    for place, part in enumerate(parts):
+        part.training = place % 2 == 0
+        before.append(part.training)
+    with torch.enable_grad():
+        function(lm, inputs, names)
+        gradients = torch.is_grad_enabled()
+    changed = sum(part.training != training for part, training in zip(parts, before, strict=True))
+    return {"parts in another mode": changed, "gradients on": gradients}
+
+
+def runs_of(function, lm, inputs, names):
+    """How often the first of the modules `names` is called."""
+    calls = []
+    handle = lm.get_submodule(names[0]).register_forward_hook(lambda *_: calls.append(1))
+    function(lm, inputs, names)
+    handle.remove()
+    return len(calls)
+
+
+class Moody(nn.Module):
+    """Its dropout leaves nothing in training, and everything in evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(1.0)
+
+    def forward(self, input_ids):
+        return self.drop(input_ids) + 1
+
+
+one = {"input_ids": torch.ones(2, 3)}
+switches = lambda lm, inputs, names: (lm.eval(), torch.set_grad_enabled(False))
+check.equal(check.beside(modes_after, switches, toy_llama(0, layers=1), both, ["lm_head"])["gradients on"], False,
+            hint="the look at the modes does not work here")
+check.equal(check.beside(modes_after, capture, toy_llama(0, layers=1), both, ["lm_head"]),
+            {"parts in another mode": 0, "gradients on": True},
+            hint="the model's mode (training or evaluation) or PyTorch's gradient mode is not what it was before your call")
+check.equal(check.beside(runs_of, lambda lm, inputs, names: [lm(**inputs) for _ in names], toy, both, ["lm_head", "model"]), 2,
+            hint="the count of runs does not work here")
+check.equal(check.beside(runs_of, capture, toy_llama(0, layers=1), both, ["lm_head", "model.norm"]), 1,
+            hint="one run of the model gives all outputs: register every hook, then run it once")
+check.close(capture(Moody(), one, ["drop", ""]), {"drop": torch.zeros(2, 3), "": torch.ones(2, 3)}, mistakes={
+    "the model ran in evaluation mode, but it was in training mode: let it run as it is":
+        {"drop": torch.ones(2, 3), "": 2 * torch.ones(2, 3)},
+}, hint="wrong for a small module in training mode")
+
+
 def spied(lm, inputs):
     """What every module gives in its last call, without any hook: `__call__` itself is replaced."""
     names, results, call = {part: name for name, part in lm.named_modules()}, {}, nn.Module.__call__
@@ -860,6 +935,10 @@ truth = spied(toy, {"input_ids": torch.tensor([[7]])})
 check.close(capture(toy, {"input_ids": torch.tensor([[7]])}, ["model.layers.2.mlp"]),
             {"model.layers.2.mlp": truth["model.layers.2.mlp"]}, hint="wrong for one name and one token")
 check.equal(capture(toy, both, []), {}, hint="no names, nothing to keep")
+for lm in (toy, other):
+    base = lm.base_model_prefix  # "model" or "transformer": it gives a ModelOutput, and so does the whole
+    check.close(capture(lm, both, ["", base]), {"": lm(**both).logits, base: lm.base_model(**both).last_hidden_state},
+                hint="wrong for the whole model and its body: of a ModelOutput, keep the first entry, `output[0]`")
 prompt = {"input_ids": ids_of("The capital of France is")}
 found = capture(model, prompt, ["model.norm", "lm_head"])
 check.close(found, {"model.norm": model.model(**prompt).last_hidden_state, "lm_head": model(**prompt).logits}, rtol=1e-3,

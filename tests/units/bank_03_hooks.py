@@ -184,6 +184,44 @@ def a_scale_without_an_axis(w):
     return torch.clamp(torch.round(w / safe[:, None]), -127, 127).to(torch.int8), safe
 
 
+@wrong("quantize_rowwise", says="what a NaN becomes")
+def zero_over_zero(w):
+    scale = w.abs().amax(1, keepdim=True) / 127
+    return torch.round(w / scale).to(torch.int8), scale
+
+
+@wrong("quantize_rowwise", says="what a NaN becomes")
+def zero_over_zero_row_by_row(w):
+    q, scale = torch.zeros(w.shape, dtype=torch.int8), torch.zeros(len(w), 1)
+    for i, row in enumerate(w):
+        scale[i] = row.abs().max() / 127
+        q[i] = (row / scale[i]).round().clamp(-127, 127)
+    return q, scale
+
+
+@wrong("quantize_rowwise", says="wrong whole numbers")
+def half_the_span(w):
+    scale = (w.amax(1, keepdim=True) - w.amin(1, keepdim=True)) / 254
+    return (w / scale.clamp(min=1e-30)).round().clamp(-127, 127).to(torch.int8), scale
+
+
+@right("quantize_rowwise")
+def by_numpy(w):
+    import numpy as np
+    matrix = w.numpy()
+    scale = np.abs(matrix).max(axis=1, keepdims=True) / np.float32(127)
+    steps = np.divide(matrix, scale, out=np.zeros_like(matrix), where=scale > 0)
+    return torch.from_numpy(np.rint(steps).astype(np.int8)), torch.from_numpy(scale)
+
+
+@right("quantize_rowwise")
+def rows_of_zeros_mended_later(w):
+    scale = w.abs().max(1, keepdim=True).values / 127
+    steps = w / scale
+    steps[scale.flatten() == 0] = 0
+    return steps.round_().to(torch.int8), scale
+
+
 @right("quantize_rowwise")
 def row_by_row(w):
     q, scale = torch.zeros(w.shape, dtype=torch.int8), torch.zeros(len(w), 1)
@@ -402,6 +440,107 @@ def only_the_ids(model, inputs, names):
         for handle in handles:
             handle.remove()
     return kept
+
+
+@wrong("capture", says="what it was before your call")
+def leaves_evaluation_on(model, inputs, names):
+    model.eval()
+    kept, handles = {}, []
+    try:
+        for name in names:
+            handles.append(model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name:
+                kept.update({name: (output if isinstance(output, Tensor) else output[0]).detach()})))
+        model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return kept
+
+
+@wrong("capture", says="what it was before your call")
+def leaves_gradients_off(model, inputs, names):
+    torch.set_grad_enabled(False)
+    kept, handles = {}, []
+    try:
+        for name in names:
+            handles.append(model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name:
+                kept.update({name: (output if isinstance(output, Tensor) else output[0]).detach()})))
+        model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return kept
+
+
+@wrong("capture", says="let it run as it is")
+def runs_in_evaluation_mode(model, inputs, names):
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    kept, handles = {}, []
+    try:
+        for name in names:
+            handles.append(model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name:
+                kept.update({name: (output if isinstance(output, Tensor) else output[0]).detach()})))
+        model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
+    return kept
+
+
+@wrong("capture", says="of a ModelOutput, keep the first entry")
+def only_tuples_have_a_first_entry(model, inputs, names):
+    kept, handles = {}, []
+    try:
+        for name in names:
+            handles.append(model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name:
+                kept.update({name: output[0] if isinstance(output, tuple) else output})))
+        with torch.no_grad():
+            model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return kept
+
+
+@wrong("capture", says="then run it once")
+def a_run_for_each_name(model, inputs, names):
+    kept = {}
+    for name in names:
+        handle = model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name:
+            kept.update({name: (output if isinstance(output, Tensor) else output[0]).detach()}))
+        try:
+            model(**inputs)
+        finally:
+            handle.remove()
+    return kept
+
+
+@right("capture")
+def gradients_off_for_a_while(model, inputs, names):
+    modules, before = dict(model.named_modules()), torch.is_grad_enabled()
+    kept, handles = {}, []
+
+    def keep(name):
+        def hook(module, args, kwargs, output):
+            if isinstance(output, dict):  # so is a ModelOutput
+                output = tuple(output.values())
+            kept[name] = output[0] if isinstance(output, tuple) else output
+
+        return hook
+
+    try:
+        torch.set_grad_enabled(False)
+        for name in names:
+            handles.append(modules[name].register_forward_hook(keep(name), with_kwargs=True))
+        model(**inputs)
+    finally:
+        torch.set_grad_enabled(before)
+        for handle in handles:
+            handle.remove()
+    return {name: kept[name].clone() for name in names}
 
 
 @right("capture")
@@ -747,6 +886,21 @@ def with_capture(model, input_ids):
     return torch.stack([found[name][0] for name in names])
 
 
+@wrong("residual_stream", says="not the stream")
+def what_the_norms_give(model, input_ids):
+    names = [f"model.layers.{i}.input_layernorm" for i in range(model.config.num_hidden_layers)] + ["model.norm"]
+    return torch.cat(list(capture(model, {"input_ids": input_ids}, names).values()))
+
+
+@right("residual_stream")
+def block_after_block_without_hooks(model, input_ids):
+    x, where = model.model.embed_tokens(input_ids), torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+    states, rotary = [x], model.model.rotary_emb(x, where)
+    for block in model.model.layers:
+        states.append(block(states[-1], attention_mask=None, position_ids=where, position_embeddings=rotary))
+    return torch.cat(states)
+
+
 @right("residual_stream")
 def the_librarys_states_and_one_hook(model, input_ids):
     last = []
@@ -1006,6 +1160,22 @@ def at_the_last_position_only(model, input_ids, layer, head):
         handle.remove()
 
 
+@wrong("ablate_head", says="head 2 of layer 1")
+def silences_the_shared_values(model, input_ids, layer, head):
+    size, shared = model.config.head_dim, head // (model.config.num_attention_heads // model.config.num_key_value_heads)
+
+    def silence(module, args, output):
+        output = output.clone()
+        output[..., shared * size:(shared + 1) * size] = 0
+        return output
+
+    handle = model.model.layers[layer].self_attn.v_proj.register_forward_hook(silence)
+    try:
+        return model(input_ids).logits
+    finally:
+        handle.remove()
+
+
 @right("ablate_head")
 def by_a_mask(model, input_ids, layer, head):
     projection = model.model.layers[layer].self_attn.o_proj
@@ -1186,6 +1356,37 @@ def last_logits(model, clean_ids, corrupt_ids, layer, position):
         return model(corrupt_ids).logits[:, -1]
     finally:
         handle.remove()
+
+
+@wrong("patch_residual", says="position 3 after block 1")
+def patches_up_to_the_position(model, clean_ids, corrupt_ids, layer, position):
+    stored = residual_stream(model, clean_ids)[layer + 1]
+
+    def put(module, args, output):
+        return torch.cat([stored[None, :position + 1], output[:, position + 1:]], 1)
+
+    handle = model.model.layers[layer].register_forward_hook(put)
+    try:
+        return model(corrupt_ids).logits
+    finally:
+        handle.remove()
+
+
+@wrong("patch_residual", says="position 3 after block 1")
+def patches_after_every_block(model, clean_ids, corrupt_ids, layer, position):
+    stored = residual_stream(model, clean_ids)[layer + 1, position]
+
+    def put(module, args, output):
+        output = output.clone()
+        output[:, position] = stored
+        return output
+
+    handles = [block.register_forward_hook(put) for block in model.model.layers]
+    try:
+        return model(corrupt_ids).logits
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @right("patch_residual")
