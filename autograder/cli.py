@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -25,6 +25,9 @@ Units = Annotated[list[str] | None, typer.Argument(help="Units, as 04_logits_emb
 Unit = Annotated[str, typer.Argument(help="A unit, as 04_logits_embeddings, 04 or 4.")]
 Out = Annotated[Path | None, typer.Option(help="Where gradebook, grades and feedback go; default: the course folder.")]
 Jobs = Annotated[int, typer.Option(min=1, help="How many at a time.")]
+Database = Annotated[str | None, typer.Option(help="The gradebook's database, as postgresql://USER@HOST/NAME; default: "
+                                              "$COURSE_DB, else that of the last run, else gradebook.db in --out.")]
+WallName = Literal["auto", "bwrap", "none"]
 
 to_stdout, to_stderr = Console(highlight=False), Console(stderr=True, highlight=False)
 
@@ -101,6 +104,12 @@ def grade(unit: Unit,
           out: Out = None, jobs: Jobs = 2,
           timeout: Annotated[float | None, typer.Option(min=1, help="Seconds that one cell may take.")] = None,
           roster: Annotated[Path | None, typer.Option(help="Who should have handed in: a name a line, or CSV.")] = None,
+          db: Database = None,
+          wall: Annotated[WallName, typer.Option(help="Around students' code; auto is bwrap (bubblewrap).")] = "auto",
+          scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler, as tcp://host:8786, whose workers "
+                                                        "grade; default: this machine.")] = None,
+          memory: Annotated[float, typer.Option(min=0.1, help="GiB that one submission may use.")] = 4.0,
+          again: Annotated[bool, typer.Option("--again", help="Run also what is unchanged.")] = False,
           ) -> None:
     """Grade every submission of a unit: grades.csv, gradebook, graded notebooks and feedback pages."""
     from autograder.grading import grade as grade_class
@@ -111,19 +120,20 @@ def grade(unit: Unit,
         limits = {} if timeout is None else {"cell_timeout": timeout}
         target = out or course.root
         grade_class(course, name, submissions or course.root / "submitted", target, jobs=jobs, console=to_stderr,
-                    roster=roster, **limits)
-        page = report_class(course, target, name, to_stdout)
+                    roster=roster, db=db, again=again, wall=wall, scheduler=scheduler, memory=int(memory * 2**30),
+                    **limits)
+        page = report_class(course, target, name, to_stdout, db=db)
         to_stderr.print(f"grades: {target / 'grades.csv'}\nreport: {page}\nfeedback: {target / 'feedback'}")
 
 
 @app.command()
 def report(unit: Annotated[str | None, typer.Argument(help="A unit; default: all that were graded.")] = None,
-           out: Out = None) -> None:
+           out: Out = None, db: Database = None) -> None:
     """Print the class as a table and write report.html; takes up what was graded by hand since."""
     from autograder.reporting import report as report_class
 
     with one_clear_line() as course:
-        page = report_class(course, out or course.root, course.unit(unit) if unit else None, to_stdout)
+        page = report_class(course, out or course.root, course.unit(unit) if unit else None, to_stdout, db=db)
         to_stderr.print(f"report: {page}")
 
 

@@ -20,8 +20,9 @@ from autograder.cast import NOT_PASSED, Cast, Student
 from autograder.course import Course
 from autograder.errors import InfrastructureError, UsageError
 from autograder.grading import Row, grade
+from autograder.grading.database import sqlite
 from autograder.grading.lesson import Lesson, load_lesson
-from autograder.grading.results import read_results
+from autograder.grading.results import Results
 from autograder.reporting import report
 from helpers import models
 from helpers.files import write_atomically
@@ -53,7 +54,7 @@ def simulate(course: Course, unit: str, out: Path, n: int = 16, seed: int = 0) -
 def differences(rows: list[Row], out: Path) -> list[str]:
     """Where the grades are not what the simulation expects, one sentence each."""
     data = json.loads((out / EXPECTED).read_text(encoding="utf-8"))
-    results = read_results(out, data["unit"])
+    results = Results(out, data["unit"])
     got = {row.student: row for row in rows}
     said = []
     for name, want in data["students"].items():
@@ -65,7 +66,8 @@ def differences(rows: list[Row], out: Path) -> list[str]:
         if (row.score, row.max_score) != (want["score"], want["max_score"]) or not status_fits:
             said.append(f"{name}: wanted {want['score']:g} of {want['max_score']:g} and {want['status']}, got "
                         f"{row.score:g} of {row.max_score:g} and {row.status} ({row.reason})")
-        messages = [verdict["message"] for verdict in results.get(name, {}).get("verdicts", ())]
+        result = results.read(name)
+        messages = [verdict.message for verdict in result.outcome.verdicts] if result else []
         if not any(want["note"].lower() in text.lower() for text in [row.reason, *messages]):
             said.append(f"{name}: nothing says {want['note']!r}: {row.reason}")
     return said
@@ -86,9 +88,10 @@ def demo(course: Course, out: Path, unit: str = UNIT, jobs: int = 2, console: Co
     models.load()
     models.load_masked_lm()
     aside.print(f"3/4 Grading {unit}: every notebook runs on the real model, {jobs} at a time.")
-    rows = grade(course, unit, submissions, out, jobs=jobs, cell_timeout=CELL_SECONDS, console=aside)
+    book = sqlite(out / "gradebook.db")  # whatever the environment names: nobody wants these students in it
+    rows = grade(course, unit, submissions, out, jobs=jobs, cell_timeout=CELL_SECONDS, console=aside, db=book)
     aside.print("4/4 Reporting.")
-    path = report(course, out, unit, console)
+    path = report(course, out, unit, console, db=book)
     wrong = differences(rows, out)
     if wrong:
         raise InfrastructureError("The simulated class was not graded as expected:\n" + "\n".join(wrong))

@@ -13,12 +13,10 @@ from pathlib import Path
 import mistune
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from autograder import cells
 from autograder.grading.gradebook import Standing
 from autograder.grading.lesson import Lesson
 from autograder.grading.outcome import Outcome
@@ -45,8 +43,8 @@ def write_feedback(path: Path, outcome: Outcome, row: Row, lesson: Lesson, stand
 def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> str:
     points = standing.points if standing else {}
     comments = standing.comments if standing else {}
-    exercises = _exercises(outcome, lesson, points, comments) if outcome.notebook is not None else []
-    written = _written(outcome, lesson, standing, points, comments) if outcome.notebook is not None else []
+    exercises = _exercises(outcome, lesson, points, comments) if outcome.answers else []
+    written = _written(outcome, lesson, standing, points, comments) if outcome.answers else []
     return _environment().get_template("feedback.html.j2").render(
         title=title_of(lesson), row=row, status_words=in_words(row), number=number, exercises=exercises,
         written=written, notes=[note[:1].upper() + note[1:] for note in outcome.notes],
@@ -65,7 +63,6 @@ def title_of(lesson: Lesson) -> str:
 
 def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
                comments: Mapping[str, str]) -> list[dict]:
-    sources = _sources(outcome.notebook)
     found = []
     for name in lesson.code_answers:
         verdicts = [verdict for verdict in outcome.verdicts if verdict.exercise == name]
@@ -78,7 +75,7 @@ def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
             "points": sum(points.get(verdict.test, verdict.points) for verdict in verdicts),
             "max_points": sum(verdict.max_points for verdict in verdicts),
             "messages": [verdict for verdict in verdicts if verdict.status != "passed"],
-            "code": Markup(highlight(sources.get(name, ""), PythonLexer(), HtmlFormatter())),
+            "code": Markup(highlight(outcome.answers.get(name, ""), PythonLexer(), HtmlFormatter())),
             "comment": _comment(name, comments),
         })
     return found
@@ -86,21 +83,16 @@ def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
 
 def _written(outcome: Outcome, lesson: Lesson, standing: Standing | None, points: Mapping[str, float],
              comments: Mapping[str, str]) -> list[dict]:
-    sources = _sources(outcome.notebook)
     pending = standing.pending if standing else ()
     text = mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
     return [{"name": name.removeprefix("written_").replace("_", " "), "points": points.get(name, 0.0),
-             "max_points": most, "pending": name in pending, "text": Markup(text(sources.get(name, ""))),
+             "max_points": most, "pending": name in pending, "text": Markup(text(outcome.answers.get(name, ""))),
              "comment": _comment(name, comments)} for name, most in lesson.written.items()]
 
 
 def _comment(name: str, comments: Mapping[str, str]) -> str:
     text = comments.get(name, "")
     return "" if text == "No response." else text
-
-
-def _sources(notebook: NotebookNode) -> dict[str, str]:
-    return {cells.grade_id(cell): cell.source for cell in notebook.cells if cells.is_solution(cell)}
 
 
 @cache

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook as NbgraderBook
-from nbgrader.api import MissingEntry, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    InvalidEntry,
+    Notebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import compute_checksum, determine_grade
+from sqlalchemy import Select, select
 from sqlalchemy.exc import SAWarning
 
 from autograder import cells
 from autograder.errors import UsageError
+from autograder.grading.database import in_one_sentence, opened, shown, sqlite
 from autograder.grading.lesson import Lesson
 from autograder.grading.verdicts import Verdict
 
@@ -42,47 +52,47 @@ class Standing:
 
 
 class Gradebook:
-    """The gradebook of `out` for one unit; use it in a `with` block. nbgrader's formgrader opens the same file."""
+    """The gradebook for one unit; use it in a `with` block. nbgrader's formgrader opens the same database.
 
-    def __init__(self, path: Path, lesson: Lesson):
-        self.path, self.lesson, self.unit = path, lesson, lesson.unit
+    where: the path of a SQLite file or the URL of any database.
+    """
+
+    def __init__(self, where: Path | str, lesson: Lesson):
+        self.url = where if isinstance(where, str) else sqlite(where)
+        self.lesson, self.unit = lesson, lesson.unit
+        self._open = ExitStack()
 
     def __enter__(self) -> Gradebook:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{self.path.resolve()}"
-        with _scripts_on_path():
-            self.book = NbgraderBook(url)
-        try:
-            self._save_cells(url)
-        except BaseException:
-            self.book.close()
-            raise
+        with ExitStack() as stack:
+            self.book = stack.enter_context(opened(self.url))
+            with in_one_sentence(self.url):
+                self._save_cells()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.book.close()
+        self._open.close()
 
-    def _save_cells(self, url: str) -> None:
+    def _save_cells(self) -> None:
         """Record the assignment as `nbgrader generate_assignment` does, through its own preprocessor."""
         self.book.update_or_create_assignment(self.unit)
-        resources = {"nbgrader": {"notebook": self.unit, "assignment": self.unit, "db_url": url}}
+        resources = {"nbgrader": {"notebook": self.unit, "assignment": self.unit, "db_url": self.url}}
         try:
             SaveCells().preprocess(deepcopy(self.lesson.notebook), resources)
         except RuntimeError as error:
-            raise UsageError(f"{self.path} has grades for an older {self.unit} with other cells. Grade into another "
-                             "--out, or move this gradebook away.") from error
-        self.book.db.expire_all()
+            raise UsageError(f"{shown(self.url)} has grades for an older {self.unit} with other cells. Grade into "
+                             "another --out, or move this gradebook away.") from error
+        self.book.db.remove()
 
     def students(self) -> list[str]:
         """Every student that the gradebook knows."""
-        return [student.id for student in self.book.students]
+        return list(self._read(select(Student.id).order_by(Student.id)))
 
-    def has_submission(self, student: str) -> bool:
-        try:
-            self.book.find_submission(self.unit, student)
-        except MissingEntry:
-            return False
-        return True
+    def submitted(self) -> set[str]:
+        """The students who have a submission of this unit."""
+        return set(self._read(select(SubmittedAssignment.student_id)
+                              .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+                              .where(Assignment.name == self.unit)))
 
     def add_students(self, students: Iterable[str]) -> None:
         with self._transaction():
@@ -90,56 +100,87 @@ class Gradebook:
                 self.book.update_or_create_student(student)
 
     def record(self, student: str, verdicts: list[Verdict], notebook: NotebookNode,
-               before: NotebookNode | None = None) -> None:
+               before: Mapping[str, str] | None = None) -> None:
         """Write one submission: all of it or nothing.
 
-        notebook: as it was graded. before: as it was graded last time, if it was; a manual grade is kept, and asks
-        for another look only where the answer is not the same any more.
+        notebook: with the student's answers. before: grade_id -> answer, as it was graded last time; a manual grade
+        is kept, and asks for another look where the answer is not the same any more, or was not known.
         """
         points = {verdict.test: verdict.points for verdict in verdicts}
-        changed = _changed(before, notebook)
+        changed = {cells.grade_id(cell) for cell in notebook.cells if cells.is_solution(cell)
+                   and (before or {}).get(cells.grade_id(cell)) != cell.source}
+        try:
+            self._record(student, points, notebook, changed)
+        except InvalidEntry:  # another grader has just added the same student to a database that both write
+            self._record(student, points, notebook, changed)
+
+    def _record(self, student: str, points: Mapping[str, float], notebook: NotebookNode, changed: set[str]) -> None:
         with self._transaction():
             self.book.update_or_create_student(student)
             self.book.update_or_create_submission(self.unit, student)
+            submission = self.book.find_submission_notebook(self.unit, self.unit, student)
+            grades = {self._names[grade.cell_id]: grade for grade in submission.grades}
+            comments = {self._names[comment.cell_id]: comment for comment in submission.comments}
             for cell in notebook.cells:
                 name = cells.grade_id(cell)
                 if cells.is_test(cell) or cells.is_written(cell):
-                    grade = self.book.find_grade(name, self.unit, self.unit, student)
+                    grade = grades[name]
                     # determine_grade gives 0 to a text that is untouched and None to one that a person must read.
                     grade.auto_score = points[name] if cells.is_test(cell) else determine_grade(cell)[0]
                     if grade.manual_score is None:
                         grade.needs_manual_grade = grade.auto_score is None
-                    elif changed(name):
+                    elif (self.lesson.tests[name].exercise if cells.is_test(cell) else name) in changed:
                         grade.needs_manual_grade = True
                 if cells.is_solution(cell):
-                    comment = self.book.find_comment(name, self.unit, self.unit, student)
                     untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
-                    comment.auto_comment = "No response." if untouched else None
+                    comments[name].auto_comment = "No response." if untouched else None
 
-    def standing(self, student: str) -> Standing:
-        """Raises MissingEntry if the student has no submission."""
-        submission = self.book.find_submission_notebook(self.unit, self.unit, student)
-        written, auto, pending, points = 0.0, 0.0, [], {}
-        for grade in submission.grades:
-            points[grade.name] = float(grade.score)
-            if grade.name in self.lesson.written:
-                written += grade.score
-                if grade.needs_manual_grade:
-                    pending.append(grade.name)
+    def standing(self, student: str) -> Standing | None:
+        """None if the student has no submission."""
+        query = (select(SubmittedNotebook.id)
+                 .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+                 .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+                 .where(Assignment.name == self.unit, SubmittedAssignment.student_id == student))
+        written, auto, pending, points, comments = 0.0, 0.0, [], {}, {}
+        with self.book.engine.connect() as connection:
+            notebook = connection.execute(query).scalar()
+            if notebook is None:
+                return None
+            grades = connection.execute(select(Grade.cell_id, Grade.score, Grade.needs_manual_grade)
+                                        .where(Grade.notebook_id == notebook)).all()
+            said = connection.execute(select(Comment.cell_id, Comment.comment)
+                                      .where(Comment.notebook_id == notebook)).all()
+        for name, score, waits in sorted((self._names[cell], float(score), waits) for cell, score, waits in grades):
+            points[name] = score
+            if name in self.lesson.written:
+                written += score
+                if waits:
+                    pending.append(name)
             else:
-                auto += grade.score
-        comments = {comment.name: comment.comment for comment in submission.comments if comment.comment}
+                auto += score
+        comments = {self._names[cell]: text for cell, text in said if text}
         return Standing(auto, self.lesson.max_auto, written, sum(self.lesson.written.values()), tuple(pending),
                         points, comments)
 
     def written_counts(self) -> bool:
         """Has a person graded a written answer of this unit yet? From then on the written points count."""
-        return any(grade.manual_score is not None and grade.name in self.lesson.written
-                   for submission in self._submissions() for notebook in submission.notebooks
-                   for grade in notebook.grades)
+        written = [cell for cell, name in self._names.items() if name in self.lesson.written]
+        return bool(self._read(select(Grade.id).where(Grade.cell_id.in_(written), Grade.manual_score.is_not(None))
+                               .limit(1)))
 
-    def _submissions(self) -> list[SubmittedAssignment]:
-        return self.book.assignment_submissions(self.unit)
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The database's id of a cell -> its grade_id."""
+        query = (select(BaseCell.id, BaseCell.name).join(Notebook, Notebook.id == BaseCell.notebook_id)
+                 .join(Assignment, Assignment.id == Notebook.assignment_id)
+                 .where(Assignment.name == self.unit, Notebook.name == self.unit))
+        with self.book.engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def _read(self, query: Select) -> list:
+        """The first column, by a connection of its own: nbgrader's session would keep every object that it sees."""
+        with self.book.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -151,36 +192,11 @@ class Gradebook:
                 # nbgrader builds a submission object by object; SQLAlchemy remarks on each that is not added yet.
                 warnings.simplefilter("ignore", SAWarning)
                 yield
+                del session.commit
+                session.commit()
         except BaseException:
-            del session.commit
+            session.__dict__.pop("commit", None)
             session.rollback()
             raise
-        del session.commit
-        session.commit()
-        session.expire_all()
-
-
-@contextmanager
-def _scripts_on_path() -> Iterator[None]:
-    """To make a new database nbgrader runs `alembic`, which lies beside this Python and need not be on the PATH."""
-    before = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
-
-
-def _changed(before: NotebookNode | None, after: NotebookNode):
-    """A function that says whether what the grade of a cell depends on differs between two graded notebooks."""
-    def answers(notebook: NotebookNode | None) -> dict[str, str]:
-        found, answer = {}, ""
-        for cell in notebook.cells if notebook is not None else ():
-            if cells.is_solution(cell):
-                answer = cell.source
-            if cells.is_test(cell) or cells.is_written(cell):
-                found[cells.grade_id(cell)] = answer
-        return found
-
-    old, new = answers(before), answers(after)
-    return lambda name: name not in old or old[name] != new.get(name)
+        finally:
+            session.expunge_all()

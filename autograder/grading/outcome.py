@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from nbformat import NotebookNode
 
+from autograder import cells
 from autograder.grading.gradebook import Standing
 from autograder.grading.lesson import Lesson
 from autograder.grading.rebuild import listed
@@ -18,11 +19,12 @@ _LONGEST = 160  # characters of one test's message in a reason
 
 @dataclass
 class Outcome:
-    """One student's result before it is written anywhere.
+    """One student's result.
 
-    notebook: what was run, with outputs and hidden tests, for the instructor; None where nothing could be run.
+    notebook: what was run, with outputs and hidden tests; it is written nowhere. None where nothing could be run.
     notes: what was odd about the file; clauses. problem: why nothing could be run; a sentence.
     final: False for a failure of the machine, which must not replace an earlier grade.
+    answers: grade_id -> what the student wrote; empty where nothing could be run.
     """
 
     student: str
@@ -32,18 +34,25 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     problem: str = ""
     final: bool = True
+    answers: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict:
-        """Plain data for the reports: no notebook, no test source."""
+        """Plain data, from which pages and reports are made: no notebook, no test source."""
         return {"student": self.student, "status": self.status, "notes": self.notes, "problem": self.problem,
-                "final": self.final, "verdicts": [asdict(verdict) for verdict in self.verdicts]}
+                "final": self.final, "answers": self.answers,
+                "verdicts": [asdict(verdict) for verdict in self.verdicts]}
 
     @classmethod
-    def from_dict(cls, data: dict, notebook: NotebookNode | None) -> Outcome:
-        """What `as_dict` made, with the notebook that lies beside it."""
+    def from_dict(cls, data: dict) -> Outcome:
+        """What `as_dict` made. Raises KeyError or TypeError for the data of another version."""
         verdicts = [Verdict(**verdict) for verdict in data["verdicts"]]
-        return cls(data["student"], data["status"], verdicts, notebook, list(data["notes"]), data["problem"],
-                   data["final"])
+        return cls(data["student"], data["status"], verdicts, None, list(data["notes"]), data["problem"],
+                   data["final"], dict(data["answers"]))
+
+
+def answers_of(notebook: NotebookNode | None) -> dict[str, str]:
+    """grade_id -> source of the cells that a student writes in."""
+    return {cells.grade_id(cell): cell.source for cell in notebook.cells if cells.is_solution(cell)} if notebook else {}
 
 
 def status_of(verdicts: list[Verdict]) -> str:

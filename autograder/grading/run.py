@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,12 +14,15 @@ from rich.console import Console
 from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.grading.archive import unpack
+from autograder.grading.cluster import Cluster
+from autograder.grading.database import choose, is_there, remember
 from autograder.grading.desk import Desk, crashed
-from autograder.grading.examine import denied, grade_one
+from autograder.grading.engine import Engine, Stopped
+from autograder.grading.examine import Executes, denied, grade_one
 from autograder.grading.gradebook import Gradebook
-from autograder.grading.kernel import Stopped
+from autograder.grading.keys import Keys
 from autograder.grading.lesson import Lesson, load_lesson
-from autograder.grading.limits import CELL_SECONDS, NOTEBOOK_SECONDS, Limits
+from autograder.grading.limits import CELL_SECONDS, MEMORY, NOTEBOOK_SECONDS, Limits
 from autograder.grading.outcome import Outcome
 from autograder.grading.pool import grade_all
 from autograder.grading.rows import Row, read_rows
@@ -29,49 +31,91 @@ from autograder.grading.submissions import Lookup, Submission, find_submissions,
 
 def grade(course: Course, unit: str, submissions: Path, out: Path, jobs: int = 2, cell_timeout: float = CELL_SECONDS,
           notebook_timeout: float = NOTEBOOK_SECONDS, console: Console | None = None,
-          roster: Path | None = None) -> list[Row]:
+          roster: Path | None = None, db: str | None = None, again: bool = False, wall: str = "auto",
+          scheduler: str | None = None, memory: int = MEMORY) -> list[Row]:
     """Grade a class and return one row a student, sorted by name.
 
     submissions: a folder or a ZIP. cell_timeout, notebook_timeout: seconds. roster: a list of students, one a line
         or a CSV with a column `id`; who is on it (or in the gradebook) and handed in nothing is `missing`.
-    Writes into `out`: gradebook.db (nbgrader's), grades.csv, autograded/STUDENT/UNIT/UNIT.ipynb (with hidden tests:
-        for instructors), feedback/STUDENT/UNIT/UNIT.html and results/UNIT.json, which the reports are drawn from.
+    db: URL of the gradebook's database; see database.choose. again: run also what was graded before and is the same.
+    wall: auto, bwrap or none, around the students' code. scheduler: address of a Dask scheduler whose workers do the
+        work; default: this machine. memory: bytes that the processes of one submission may use together.
+    Writes into `out`: gradebook.db (nbgrader's), grades.csv, autograded/STUDENT/UNIT/UNIT.ipynb,
+        feedback/STUDENT/UNIT/UNIT.html and results/UNIT/, which resuming and the reports go by.
     Raises UsageError or AuthorError before anything is run, InfrastructureError if no submission could be run.
     """
     console = console or Console(stderr=True)
     lesson = load_lesson(course, unit)
+    url = choose(out, db)
     out.mkdir(parents=True, exist_ok=True)
     read_rows(out / "grades.csv")  # a table of somebody else's is found now, not after an hour
-    stopping = threading.Event()
-    threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    limits = Limits(cell=cell_timeout, notebook=max(cell_timeout, notebook_timeout), threads=threads)
-    with _alone(out), _folder(submissions, console) as folder, Gradebook(out / "gradebook.db", lesson) as book:
+    limits = Limits(cell=cell_timeout, notebook=max(cell_timeout, notebook_timeout), memory=memory)
+    with _alone(out), _folder(submissions, console) as folder, Gradebook(url, lesson) as book:
+        remember(out, url)
         found = find_submissions(folder, _lookup(course, lesson))
         known = {*book.students(), *(read_roster(roster) if roster else ())}
         found += [Submission(student) for student in sorted(known - {one.student for one in found})]
-        desk = Desk(lesson, book, out)
-        waiting = [one for one in found if not (one.path is None and desk.keep(one))]
-        for outcome in grade_all(
-                waiting, lambda one: grade_one(lesson, one, limits, stopping),
-                lambda one, error: _internal(lesson, one, error), jobs, console, stopping):
-            desk.take(outcome)
-        rows = desk.finish()
+        desk, keys = Desk(lesson, book, out), Keys(course, lesson, limits)
+        waiting: dict[str, str] = {}  # student -> key
+        for one in found:
+            key = keys.of(one)
+            if not (one.path is None and desk.keep(one)) and (again or not desk.settled(one, key)):
+                waiting[one.student] = key
+        _say_unchanged(console, sum(one.path is not None for one in found if one.student not in waiting))
+        todo = [one for one in found if one.student in waiting]
+        if any(one.path is not None for one in todo):
+            with _engine(course, lesson, limits, wall, scheduler, out) as engine:
+                _grade(todo, waiting, desk, lesson, engine, getattr(engine, "jobs", jobs), console)
+        else:
+            _grade(todo, waiting, desk, lesson, None, 1, console)
+        rows = desk.finish(one.student for one in found)
         desk.check_any()
         return rows
 
 
-def refresh(course: Course, unit: str, out: Path) -> list[Row]:
+def _grade(todo: list[Submission], keys: dict[str, str], desk: Desk, lesson: Lesson, engine: Executes | None, jobs: int,
+           console: Console) -> None:
+    """Grade `todo`, `jobs` at a time; the desk writes each outcome down before too many wait for it."""
+    stopping = threading.Event()
+    slots = threading.Semaphore(2 * max(1, jobs))  # outcomes hold notebooks: no more of them than are written
+
+    def work(one: Submission) -> Outcome:
+        while not slots.acquire(timeout=0.2):
+            if stopping.is_set():
+                raise Stopped
+        return grade_one(lesson, one, engine, stopping)
+
+    for outcome in grade_all(todo, work, lambda one, error: _internal(lesson, one, error), jobs, console, stopping):
+        desk.take(outcome, keys[outcome.student])
+        slots.release()
+
+
+def _engine(course: Course, lesson: Lesson, limits: Limits, wall: str, scheduler: str | None,
+            out: Path) -> Engine | Cluster:
+    if scheduler is not None:
+        return Cluster(lesson, limits, wall, scheduler)
+    hidden = [course.source(lesson.unit), out.resolve()]
+    return Engine(lesson, limits, wall, hidden)
+
+
+def refresh(course: Course, unit: str, out: Path, db: str | None = None) -> list[Row]:
     """Take up what people graded by hand since: rewrite grades.csv and the feedback pages, run nothing.
 
     Raises UsageError if the unit was never graded into `out`.
     """
-    lesson = load_lesson(course, unit)
-    if not (out / "gradebook.db").is_file() or not any(row.unit == unit for row in read_rows(out / "grades.csv")):
+    lesson, url = load_lesson(course, unit), choose(out, db)
+    if not is_there(url) or not any(row.unit == unit for row in read_rows(out / "grades.csv")):
         raise UsageError(f"{out} has no grades of {unit}; run `course grade {unit}` first.")
-    with _alone(out), Gradebook(out / "gradebook.db", lesson) as book:
+    with _alone(out), Gradebook(url, lesson) as book:
         desk = Desk(lesson, book, out)
-        desk.keep_all()
-        return desk.finish()
+        return desk.finish(desk.everyone())
+
+
+def _say_unchanged(console: Console, count: int) -> None:
+    if count:
+        were = "submission was graded before and is" if count == 1 else "submissions were graded before and are"
+        console.print(f"{count} {were} unchanged: not run again (--again runs everything).", markup=False,
+                      highlight=False, soft_wrap=True)
 
 
 def _lookup(course: Course, lesson: Lesson) -> Lookup:

@@ -15,10 +15,12 @@ from autograder.reporting.table import print_table
 from helpers.files import write_atomically
 
 
-def report(course: Course, out: Path, unit: str | None = None, console: Console | None = None) -> Path:
+def report(course: Course, out: Path, unit: str | None = None, console: Console | None = None,
+           db: str | None = None) -> Path:
     """Print a table of the class and write `out`/report.html; returns its path.
 
     unit: one unit, or all that were graded into `out`. What people graded by hand since is taken up first.
+    db: URL of the gradebook's database, if it is not that of the last run.
     Raises UsageError if nothing was graded into `out`.
     """
     console = console or Console()
@@ -26,7 +28,7 @@ def report(course: Course, out: Path, unit: str | None = None, console: Console 
     units = [unit] if unit else graded
     if not units or not set(units) <= set(graded):
         raise UsageError(f"{out} has no grades{f' of {unit}' if unit else ''}; run `course grade` first.")
-    summaries = [summarize(out, one, refresh(course, one, out)) for one in units]
+    summaries = [summarize(out, one, refresh(course, one, out, db)) for one in units]
     for summary in summaries:
         print_table(summary, console)
     return write_atomically(out / "report.html", render(summaries, str(course.settings.get("title", "Grades"))))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.grading.results import read_unit
+from autograder.grading.outcome import Outcome
+from autograder.grading.results import Results
 from autograder.grading.rows import Row, worst
+from autograder.grading.verdicts import Verdict
 
 BINS = 10  # of the histogram, each a tenth of the points
 # How one student's exercise ended, in the order in which bars are stacked.
@@ -78,32 +80,56 @@ def what_happened(row: Row) -> str:
 
 
 def summarize(out: Path, unit: str, rows: list[Row]) -> UnitSummary:
-    """rows: of this unit, as grades.csv has them."""
-    data = read_unit(out, unit)
-    students = {name: result for name, result in data["students"].items() if name in {row.student for row in rows}}
-    exercises = [_exercise(name, points, students) for name, points in data["exercises"].items()]
+    """rows: of this unit, as grades.csv has them. Reads the class one student at a time."""
+    results, students = Results(out, unit), {row.student for row in rows}
+    data = results.read_unit()
+    exercises = {name: _Exercise(name, points) for name, points in data.get("exercises", {}).items()}
+    unfinished = set()
+    for result in results:
+        if result.outcome.student in students:
+            unfinished.update(() if result.outcome.final else (result.outcome.student,))
+            for exercise in exercises.values():
+                exercise.add(result.outcome)
     histogram = [0] * BINS
     for row in rows:
         histogram[min(BINS - 1, int(share(row) * BINS + 1e-9))] += 1
     best_first = sorted(rows, key=lambda row: (-share(row), row.student))
-    pending = sum(len(result.get("pending", ())) for result in students.values())
-    look = [row for row in best_first if row.status in {"missing", "unreadable", "tampered"}
-            or not students.get(row.student, {}).get("final", True)]
-    return UnitSummary(unit, data["title"], best_first, exercises, histogram, pending, look)
+    look = [row for row in best_first
+            if row.status in {"missing", "unreadable", "tampered"} or row.student in unfinished]
+    return UnitSummary(unit, data.get("title", unit), best_first, [one.summary() for one in exercises.values()],
+                       histogram, data.get("pending", 0), look)
 
 
-def _exercise(name: str, points: float, students: dict[str, dict]) -> ExerciseSummary:
-    counts: Counter[str] = Counter(dict.fromkeys(ENDINGS, 0))
-    said: dict[str, list[tuple[str, dict]]] = {}
-    for student, result in students.items():
-        verdicts = [verdict for verdict in result["verdicts"] if verdict["exercise"] == name]
-        counts[_ending(verdicts, bool(result["problem"]))] += 1
+class _Exercise:
+    """Counts how one exercise ended and what its tests said, a student after the other."""
+
+    def __init__(self, name: str, points: float):
+        self.name, self.points = name, points
+        self.counts: Counter[str] = Counter(dict.fromkeys(ENDINGS, 0))
+        self.said: dict[str, _Said] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        verdicts = [verdict for verdict in outcome.verdicts if verdict.exercise == self.name]
+        self.counts[_ending(verdicts, bool(outcome.problem))] += 1
         for verdict in verdicts:
-            if verdict["status"] != "passed" and verdict["answered"] and not result["problem"]:
-                said.setdefault(_misconception(verdict["message"]), []).append((student, verdict))
-    messages = [_message(found) for found in said.values()]
-    messages.sort(key=lambda message: (-len(message.students), message.text))
-    return ExerciseSummary(name, points, dict(counts), messages)
+            if verdict.status != "passed" and verdict.answered and not outcome.problem:
+                said = self.said.setdefault(_misconception(verdict.message), _Said(_cut(verdict.message)))
+                said.students[outcome.student] = None
+                said.hidden = said.hidden and verdict.hidden
+
+    def summary(self) -> ExerciseSummary:
+        messages = [Message(said.text, tuple(said.students), said.hidden) for said in self.said.values()]
+        messages.sort(key=lambda message: (-len(message.students), message.text))
+        return ExerciseSummary(self.name, self.points, dict(self.counts), messages)
+
+
+@dataclass
+class _Said:
+    """One message; its values are those of the first who met it."""
+
+    text: str
+    students: dict[str, None] = field(default_factory=dict)  # in the order in which they came
+    hidden: bool = True
 
 
 def _misconception(message: str) -> str:
@@ -111,17 +137,14 @@ def _misconception(message: str) -> str:
     return _VALUES.sub("", message)
 
 
-def _message(found: list[tuple[str, dict]]) -> Message:
-    """One entry for all who met the same message; the values shown are those of the first."""
-    text = found[0][1]["message"]
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
-    return Message(text, tuple(dict.fromkeys(student for student, _ in found)), all(v["hidden"] for _, v in found))
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
-def _ending(verdicts: list[dict], problem: bool) -> str:
+def _ending(verdicts: list[Verdict], problem: bool) -> str:
     if problem:
         return "nothing to grade"
-    status = worst(verdict["status"] for verdict in verdicts)
-    if status != "passed" and not any(verdict["answered"] for verdict in verdicts):
+    status = worst(verdict.status for verdict in verdicts)
+    if status != "passed" and not any(verdict.answered for verdict in verdicts):
         return "not answered"
     return _ENDING.get(status, "ended Python or took too long")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from autograder.authoring.percent import read as read_lesson
 from autograder.authoring.regions import without_markers
 from autograder.course import Course
 from autograder.grading import grade
+from autograder.grading.results import Results
 from autograder.reporting import report
 from autograder.simulate import differences, simulate
 
@@ -124,8 +124,8 @@ def test_all_right_scores_everything_and_untouched_nothing(unit, tmp_path):
     nbformat.write(notebook, submissions / "perfect" / "a.ipynb")
     rows = {row.student: row for row in grade(course, unit, submissions, tmp_path / "out",
                                               console=Console(file=io.StringIO()))}
-    told = json.loads((tmp_path / "out" / "results" / f"{unit}.json").read_text())["students"]["perfect"]["verdicts"]
-    assert [verdict["message"] for verdict in told if verdict["status"] != "passed"] == []
+    told = Results(tmp_path / "out", unit).read("perfect").outcome.verdicts
+    assert [verdict.message for verdict in told if verdict.status != "passed"] == []
     assert (rows["perfect"].score, rows["perfect"].status) == (rows["perfect"].max_score, "passed")
     assert rows["perfect"].max_score == sum(cells.points(cell) for cell in notebook.cells if cells.is_test(cell))
     assert (rows["untouched"].score, rows["untouched"].status) == (0, "failed")

@@ -8,7 +8,7 @@ import pytest
 from autograder.grading.examine import denied
 from autograder.grading.feedback import render, title_of, with_code
 from autograder.grading.gradebook import Standing
-from autograder.grading.outcome import Outcome, row, status_of
+from autograder.grading.outcome import Outcome, answers_of, row, status_of
 from autograder.grading.verdicts import Verdict
 
 
@@ -22,7 +22,7 @@ def page(lesson, tools):
                             0 if t.grade_id in failed else t.points, t.points,
                             "give `x` back <twice>" if t.grade_id in failed else "", t.grade_id in failed)
                     for t in lesson.tests.values()]
-        outcome = Outcome("ann", status_of(verdicts), verdicts, notebook, list(notes))
+        outcome = Outcome("ann", status_of(verdicts), verdicts, None, list(notes), answers=answers_of(notebook))
         standing = standing or Standing(5, 7, 0, 2, ("written_why",), {v.test: v.points for v in verdicts}, {})
         return render(outcome, row(outcome, lesson, standing, False), lesson, standing)
 

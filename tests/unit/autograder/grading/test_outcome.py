@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.grading.gradebook import Standing
-from autograder.grading.outcome import Outcome, reason, row, status_of
+from autograder.grading.outcome import Outcome, answers_of, reason, row, status_of
 from autograder.grading.verdicts import Verdict
 
 
@@ -55,4 +55,12 @@ def test_written_points_count_only_once_a_person_has_begun(lesson):
 
 def test_an_outcome_survives_as_plain_data():
     one = outcome(verdict("a"), verdict("b", "failed", "no"), notes=["odd"])
-    assert Outcome.from_dict(one.as_dict(), None) == one
+    one.answers = {"a": "def a(): ..."}
+    assert Outcome.from_dict(one.as_dict()) == one
+
+
+def test_the_answers_of_a_notebook(lesson):
+    answers = answers_of(lesson.notebook)
+    assert list(answers) == ["double", "area", "total", "written_why"]
+    assert "def area" in answers["area"]
+    assert answers_of(None) == {}

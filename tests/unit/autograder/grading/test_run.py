@@ -1,5 +1,6 @@
 """A whole class, from a folder or a ZIP to the table: everybody gets exactly one row."""
 
+import contextlib
 import csv
 import io
 import shutil
@@ -47,6 +48,7 @@ def no_kernels(monkeypatch):
         return Outcome("", status_of(verdicts), verdicts, rebuilt.notebook)
 
     monkeypatch.setattr("autograder.grading.examine.examine", examine)
+    monkeypatch.setattr("autograder.grading.run._engine", lambda *arguments: contextlib.nullcontext())
 
 
 def test_a_small_class_in_real_kernels(grade, hand_in, out, course):

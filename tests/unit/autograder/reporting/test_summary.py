@@ -1,30 +1,40 @@
 """The numbers of a class."""
 
-import json
-
+import nbformat
 import pytest
 
+from autograder.grading.lesson import Lesson
+from autograder.grading.outcome import Outcome
+from autograder.grading.results import Result, Results
 from autograder.grading.rows import Row
+from autograder.grading.verdicts import Verdict
 from autograder.reporting.summary import share, summarize, what_happened
 
 UNIT = "04_x"
 
 
+def _cell(name, **nbgrader):
+    return nbformat.v4.new_code_cell(metadata={"nbgrader": {"grade_id": name, **nbgrader}})
+
+
 def verdict(exercise, status="passed", message="", answered=True, hidden=False):
-    return {"test": f"test_{exercise}", "exercise": exercise, "status": status, "points": 0, "max_points": 2,
-            "message": message, "hidden": hidden, "answered": answered, "seconds": 0}
+    return Verdict(f"test_{exercise}", exercise, status, 0, 2, message, hidden, answered)
 
 
 @pytest.fixture
 def summary(tmp_path):
     """summary({student: (score, status, [verdicts])})"""
+    cells = [_cell("a", solution=True), _cell("test_a", grade=True, points=2),
+             _cell("b", solution=True), _cell("test_b", grade=True, points=2)]
+    lesson = Lesson(UNIT, nbformat.v4.new_notebook(cells=cells), ())
+
     def make(students, problems=()):
-        data = {"unit": UNIT, "title": "Things", "exercises": {"a": 2, "b": 2}, "students": {
-            name: {"student": name, "status": status, "problem": "It broke." if name in problems else "",
-                   "final": name not in problems or status != "error", "pending": ["w"], "verdicts": verdicts}
-            for name, (_, status, verdicts) in students.items()}}
-        (tmp_path / "results").mkdir(exist_ok=True)
-        (tmp_path / "results" / f"{UNIT}.json").write_text(json.dumps(data))
+        results = Results(tmp_path, UNIT)
+        results.write_unit(lesson, pending=4, earlier=())
+        for name, (_, status, verdicts) in students.items():
+            problem = "It broke." if name in problems else ""
+            results.write(Result(Outcome(name, status, verdicts, problem=problem,
+                                         final=not problem or status != "error")))
         rows = [Row(name, UNIT, score, 4, status, "x") for name, (score, status, _) in students.items()]
         return summarize(tmp_path, UNIT, rows)
 
