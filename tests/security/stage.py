@@ -5,7 +5,8 @@ For the case NAME, these stand in its source:
     __MARK__        a word for command lines of processes that it starts: none may be there afterwards
     __LOOT__        a file that it tries to write on the grader's disk
     __DECOY__       a file on the grader's disk that it tries to read or change
-    __PORT__        a TCP port of 127.0.0.1 that listens; __UDP__ one that takes datagrams; __SOCKET__ a unix socket
+    __PORT__        a TCP port of 127.0.0.1 that listens; __UDP__ one that takes datagrams
+    __SOCKET__      a unix socket in a folder; __ABSTRACT__ one that is in none; __SHM_KEY__ for System V memory
     __PID__         a sleeping process of the grader's user
     __OUT__         the folder with the gradebook; __SUBMISSIONS__ and __SOURCE__: the class and the lesson
     __HOST_PIDS__   the name of the grader's pid namespace: a case that signals every process makes sure that it is
@@ -14,6 +15,7 @@ For the case NAME, these stand in its source:
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import selectors
@@ -29,6 +31,7 @@ import psutil
 
 from corpus import CANARIES, Case
 
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")
 SECRET = "WALL_" + "SECRET"  # the environment variable; a case that names it in one word would find itself
 
 
@@ -62,18 +65,23 @@ class Stage:
             process.wait()
         for one in self.sockets:
             one.close()
-        for process in self.survivors():
-            with suppress(psutil.Error):
-                process.kill()
+        self.sweep()
 
     def values(self, case: Case) -> dict[str, object]:
         """Placeholder -> value; sets up only what the case names."""
         made = {
-            "__MARK__": lambda: self.mark(case), "__LOOT__": lambda: str(self._loot(case)),
-            "__DECOY__": lambda: self._decoy(case), "__PORT__": lambda: self._bound(case, socket.SOCK_STREAM),
-            "__UDP__": lambda: self._bound(case, socket.SOCK_DGRAM), "__SOCKET__": lambda: self._unix(case),
-            "__PID__": lambda: self._process(case), "__OUT__": lambda: str(self.out),
-            "__SUBMISSIONS__": lambda: str(self.submissions), "__SOURCE__": lambda: str(self.course / "source"),
+            "__MARK__": lambda: self.mark(case),
+            "__LOOT__": lambda: str(self._loot(case)),
+            "__DECOY__": lambda: self._decoy(case),
+            "__PORT__": lambda: self._bound(case, socket.SOCK_STREAM),
+            "__UDP__": lambda: self._bound(case, socket.SOCK_DGRAM),
+            "__SOCKET__": lambda: self._unix(case),
+            "__ABSTRACT__": lambda: self._unix(case, abstract=True),
+            "__SHM_KEY__": lambda: self._shm_key(case),
+            "__PID__": lambda: self._process(case),
+            "__OUT__": lambda: str(self.out),
+            "__SUBMISSIONS__": lambda: str(self.submissions),
+            "__SOURCE__": lambda: str(self.course / "source"),
             "__HOST_PIDS__": lambda: str(Path("/proc/self/ns/pid").readlink()),
         }
         return {name: make() for name, make in made.items() if name in case.text}
@@ -93,7 +101,9 @@ class Stage:
             found.append("ended a process of the grader's")
         if any(self.mark(case) in _words(process) for process in self.survivors()):
             found.append("left a process running")
-        for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        if str(self._shm_key(case)) in Path("/proc/sysvipc/shm").read_text().split():
+            found.append("left shared memory")
+        for folder in SHARED:
             if any(Path(folder).glob(f"{self.mark(case)}*")):
                 found.append(f"left something in {folder}")
         return found + self._told(case)
@@ -101,6 +111,12 @@ class Stage:
     def survivors(self) -> list[psutil.Process]:
         own = {process.pid for process in self.processes.values()} | {os.getpid()}
         return [one for one in psutil.process_iter() if one.pid not in own and "wallmark" in _words(one)]
+
+    def sweep(self) -> None:
+        """End what cases left running, once it is known."""
+        for process in self.survivors():
+            with suppress(psutil.Error):
+                process.kill()
 
     def mark(self, case: Case) -> str:
         return f"wallmark{case.name[:3]}"
@@ -113,11 +129,16 @@ class Stage:
             if not path.is_file() or case.name not in parts:
                 continue
             raw = path.read_bytes()
+            if path.suffix == ".html" and b"<script>alert(" in raw:
+                found.append("put a script into a page")
             if self.secret.encode() in raw:
                 found.append("told a secret of the grader's")
             if parts[0] not in ("autograded", "submitted") and CANARIES.search(raw):
                 found.append("told a hidden test")
         return list(dict.fromkeys(found))
+
+    def _shm_key(self, case: Case) -> int:
+        return 0x57414000 + int(case.name[:3])
 
     def _loot(self, case: Case) -> Path:
         return self.scratch / "loot" / case.name
@@ -141,9 +162,9 @@ class Stage:
         self._watch(one, case)
         return one.getsockname()[1]
 
-    def _unix(self, case: Case) -> str:
+    def _unix(self, case: Case, abstract: bool = False) -> str:
         one = socket.socket(socket.AF_UNIX)
-        path = str(self.scratch / "s" / case.name[:3])
+        path = f"\0{self.secret}" if abstract else str(self.scratch / "s" / case.name[:3])
         one.bind(path)
         self._watch(one, case)
         return path
@@ -170,7 +191,11 @@ class Stage:
 
 def clear(stage: Stage, case: Case) -> None:
     """Take away what a case left behind in shared folders, where it got there."""
-    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+    libc = ctypes.CDLL(None)
+    place = libc.shmget(stage._shm_key(case), 0, 0)
+    if place >= 0:
+        libc.shmctl(place, 0, None)
+    for folder in SHARED:
         for path in Path(folder).glob(f"{stage.mark(case)}*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -17,5 +17,8 @@ def unit_rows(x):
 
 
 # %% mean_square
+import numpy
+
+
 def mean_square(values):
     return numpy.zeros((), dtype=[("a", "f8"), ("b", "O")])

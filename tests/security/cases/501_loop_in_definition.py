@@ -1,0 +1,8 @@
+"""The answer cell never ends.
+
+loses: pairs
+status: timeout
+"""
+# %% pairs
+while True:
+    pass

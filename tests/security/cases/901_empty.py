@@ -1,0 +1,7 @@
+"""An empty file.
+
+loses: all
+status: unreadable
+"""
+# %% notebook
+raw = b""

@@ -1,0 +1,7 @@
+"""A notebook without cells.
+
+loses: all
+status: failed error
+"""
+# %% notebook
+nb["cells"] = []

@@ -1,0 +1,150 @@
+"""The same cases through stock nbgrader, one at a time: `python tests/security/stock.py [part of a name]`.
+
+What came of each is kept in stock.json beside the hash of its file, so that only changed cases run again. Cases that
+would harm the machine, on which nothing holds them there, are not run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+
+from corpus import HERE, UNIT, Case, all_cases, hand_in
+from ours import built_course
+from stage import Stage, clear
+
+KEPT = HERE / "stock.json"
+SECONDS = 90.0  # for one submission: after that it hangs
+CONFIG = """\
+c = get_config()
+c.CourseDirectory.course_id = "stock"
+c.Execute.timeout = 20
+"""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """score is None: nbgrader gave no grade. wrong: as of ours.Result. note: why there is no grade, or why not run."""
+
+    case: str  # the hash of its file
+    score: float | None
+    wrong: list[str]
+    note: str
+    seconds: float
+
+
+def read_kept() -> dict[str, Stock]:
+    if not KEPT.is_file():
+        return {}
+    return {name: Stock(**data) for name, data in json.loads(KEPT.read_text()).items()}
+
+
+def version_of(case: Case) -> str:
+    return hashlib.sha256((HERE / "cases" / f"{case.name}.py").read_bytes()).hexdigest()[:12]
+
+
+def run(only: str = "") -> None:
+    kept = {name: one for name, one in read_kept().items() if name in {case.name for case in all_cases()}}
+    todo = [case for case in all_cases() if only in case.name
+            and (case.name not in kept or kept[case.name].case != version_of(case))]
+    with tempfile.TemporaryDirectory(prefix="stock-") as folder:
+        scratch = Path(folder)
+        course = scratch / "nbgrader"
+        released = _course(scratch, course)
+        with Stage(scratch / "stage", course, course / "submitted", course) as stage:
+            for case in todo:
+                if case.unsafe:
+                    kept[case.name] = Stock(version_of(case), None, [], f"not run: {case.unsafe}", 0.0)
+                else:
+                    kept[case.name] = _run(case, stage, course, released)
+                print(case.name, kept[case.name], flush=True)
+                KEPT.write_text(json.dumps({name: asdict(one) for name, one in sorted(kept.items())}, indent=1) + "\n")
+
+
+def _course(scratch: Path, course: Path) -> nbformat.NotebookNode:
+    built = built_course(scratch / "built")
+    (course / "source" / UNIT).mkdir(parents=True)
+    for path in built.source_notebook(UNIT).parent.iterdir():
+        shutil.copy(path, course / "source" / UNIT)
+    (course / "source" / UNIT / f"{UNIT}.py").unlink()
+    (course / "nbgrader_config.py").write_text(CONFIG)
+    code, said = _nbgrader(course, "generate_assignment", UNIT, "--create")
+    if code:
+        raise RuntimeError(said)
+    return nbformat.read(course / "release" / UNIT / f"{UNIT}.ipynb", as_version=4)
+
+
+def _run(case: Case, stage: Stage, course: Path, released: nbformat.NotebookNode) -> Stock:
+    hand_in(case, released, course / "submitted" / case.name, stage.values(case))
+    start = time.monotonic()
+    code, said = _nbgrader(course, "autograde", UNIT, "--student", case.name, "--create")
+    seconds = round(time.monotonic() - start, 1)
+    score = _score(course, case.name) if code == 0 else None
+    wrong = [*(case.wrong(score, None) if score is not None else []), *stage.evidence(case)]
+    note = "" if code == 0 else "hangs" if code is None else _last_error(said)
+    clear(stage, case)
+    stage.sweep()
+    shutil.rmtree(course / "submitted" / case.name)
+    return Stock(version_of(case), score, wrong, note, seconds)
+
+
+def _nbgrader(course: Path, *command: str) -> tuple[int | None, str]:
+    """(exit code or None if it took too long, what it said); no process of it is left."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
+        "JUPYTER_CONFIG_DIR": str(course / ".jupyter"), "JUPYTER_DATA_DIR": str(course / ".jupyter"),
+        "IPYTHONDIR": str(course / ".ipython")}
+    log = course.parent / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, "-m", "nbgrader", *command], cwd=course, env=environment,
+                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        seen: dict[int, psutil.Process] = {}
+        deadline = time.monotonic() + SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+            with suppress(psutil.Error):
+                seen |= {one.pid: one for one in psutil.Process(process.pid).children(recursive=True)}
+        code = process.poll()
+        if code is None:
+            process.kill()
+            process.wait()
+        for one in seen.values():
+            with suppress(psutil.Error):
+                if one.is_running() and "wallmark" not in " ".join(one.cmdline()):  # those are evidence
+                    one.kill()
+    return code, log.read_text(errors="replace")
+
+
+def _score(course: Path, student: str) -> float:
+    """Points from running the notebook."""
+    from nbgrader.api import Gradebook, MissingEntry
+
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        try:
+            grades = book.find_submission_notebook(UNIT, UNIT, student).grades
+        except MissingEntry:
+            return 0.0
+        return float(sum(grade.auto_score or 0 for grade in grades if grade.name != "written_why"))
+
+
+def _last_error(said: str) -> str:
+    found = re.findall(r"^(?:\[AutogradeApp \| ERROR\] )?(\w*(?:Error|Exception|Timeout|Kernel)\w*: .{0,80})", said,
+                       flags=re.MULTILINE)
+    return found[-1].strip() if found else "nbgrader failed"
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])
