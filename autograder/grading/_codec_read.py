@@ -28,6 +28,7 @@ _HEX_DATA = re.compile(r"(?:[0-9a-f]{2})*")
 _FLOATS = {"nan": nan, "inf": inf, "-inf": -inf}
 _DEVICES = {"cpu", "cuda", "mps", "xpu", "meta"}
 _LONGEST_NAME = 100
+_FEW = 1000  # keys that may collide
 _PLAIN = (str, bool, type(None))
 
 
@@ -84,7 +85,10 @@ class Reader:
         if kind == "tuple":
             return tuple(items)
         try:
+            _check_hashes(items)
             made = SEQUENCES[kind](items)
+        except BadData:
+            raise
         except Exception as error:
             raise BadData(f"a {kind} came with an item that cannot be in one") from error
         if len(made) != len(items):
@@ -95,7 +99,10 @@ class Reader:
         if len(keys) != len(items):
             raise BadData(f"a {kind} came with {len(keys)} keys and {len(items)} values")
         try:
+            _check_hashes(keys)
             pairs = dict(zip(keys, items, strict=True))
+        except BadData:
+            raise
         except Exception as error:
             raise BadData(f"a {kind} came with a key that cannot be one") from error
         if len(pairs) != len(keys):
@@ -232,6 +239,12 @@ class Reader:
             raise BadData("a buffer came that two values use")
         self._used[number] = 1
         return self._buffers[number]
+
+
+def _check_hashes(keys: list) -> None:
+    """Thousands of keys made to share a hash would take quadratic time."""
+    if len(keys) > _FEW and 8 * len(set(map(hash, keys))) < len(keys):
+        raise BadData("a dict or set came whose keys have nearly all the same hash")
 
 
 _READERS = {

@@ -52,8 +52,8 @@ def decode(header: bytes, buffers: Sequence[bytes | memoryview], handle: Callabl
 
 def _parsed(header: bytes, limits: Limits) -> Any:
     # A node takes a bracket, a comma or both for each of its few parts. Far more of them would be parsed into
-    # lists that fill the memory before anything is looked at. Commas in strings count too, and strings are short.
-    if sum(map(header.count, (b",", b"[", b"{"))) > 6 * limits.nodes + 1000 and len(header) > 32 << 20:
+    # lists that fill the memory before anything is looked at. Commas in strings count too; long ones are in buffers.
+    if sum(map(header.count, (b",", b"[", b"{"))) > 6 * limits.nodes + 1000:
         raise BadData(f"what came back holds more than {limits.nodes:,} values")
     return json.loads(header.decode(), parse_constant=_no_constant)
 

@@ -117,8 +117,11 @@ class _Pickler(cloudpickle.Pickler):
         return None if twin is None else ("twin", *twin)
 
     def reducer_override(self, value):
-        if type(value) is Tensor and value.layout is torch.strided:
-            return self._reduce_tensor(value)
+        if type(value) in (Tensor, torch.nn.Parameter):
+            made = self._reduce_tensor(value) if type(value) is Tensor else value.__reduce_ex__(5)
+            if made is not NotImplemented and value.is_leaf and value.grad is not None:  # torch leaves it out
+                made = (*made[:2], value.grad, None, None, _set_grad)
+            return made
         if isinstance(value, functools._lru_cache_wrapper) and value.__module__ == LESSON:
             return _cached, (value.__wrapped__, value.cache_parameters())
         return super().reducer_override(value)
@@ -135,12 +138,12 @@ class _Pickler(cloudpickle.Pickler):
         return make, args, (state, slots), *rest
 
     def _reduce_tensor(self, tensor: Tensor):
-        base = self._index.base(tensor)
+        base = self._index.base(tensor) if tensor.layout is torch.strided else None
         if base is not None:
             grad = "none" if not tensor.requires_grad else "leaf" if tensor.is_leaf else "base"
             offset = tensor.storage_offset() - base.storage_offset()
             return view, (base, tuple(tensor.shape), tensor.stride(), offset, grad)
-        if tensor.device.type != "cpu" or tensor.is_quantized:
+        if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_quantized:
             return NotImplemented
         shape, stride, given = tuple(tensor.shape), tensor.stride(), tensor.requires_grad
         # Only the elements that the tensor shows, never the whole storage: what is wanted may lie beside them.
@@ -180,6 +183,10 @@ def _tensor(data: Any, dtype: torch.dtype, shape: tuple[int, ...], stride: tuple
             made = torch.zeros(end, dtype=dtype).as_strided(kept, stride).copy_(made)
     made = made.expand(shape)
     return made.requires_grad_() if requires_grad else made
+
+
+def _set_grad(tensor: Tensor, grad: Tensor) -> None:
+    tensor.grad = grad
 
 
 def _cached(function: Callable, parameters: dict) -> Callable:

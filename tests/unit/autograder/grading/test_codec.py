@@ -332,6 +332,15 @@ def test_a_handle_that_cannot_be_a_key_is_refused():
         decode(b'["dict",["handle",1,"x"],1]', [], lambda *_: Touchy())
 
 
+def test_keys_that_collide_are_refused():
+    began = time.perf_counter()
+    for tag in ("dict", "set"):
+        tree = [tag, *(["int", f"{(2**61 - 1) * (one + 1):x}"] for one in range(20_000))]
+        with pytest.raises(BadData, match="hash"):
+            decode(json.dumps(tree).encode(), [], no_handle)
+    assert time.perf_counter() - began < 5
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 5) | st.integers() | st.floats() | st.text(max_size=5)
     | st.sampled_from(["list", "dict*", "list*", "tensor", "array", "str", "int", "float32", "<U2", "*", "handle"]),

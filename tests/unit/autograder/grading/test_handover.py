@@ -225,6 +225,14 @@ def _numbers(tensor):
     return (tensor if tensor.is_complex() else tensor.float()).detach().resolve_conj().numpy()
 
 
+def test_gradients_go_along(sides):
+    layer, x = nn.Linear(2, 2), torch.ones(2, requires_grad=True)
+    layer(x).sum().backward()
+    got, there = sides.send((layer, x))
+    assert torch.equal(got.weight.grad, layer.weight.grad) and torch.equal(there.grad, x.grad)
+    assert sides.send(nn.Linear(2, 2)).weight.grad is None
+
+
 def test_only_what_a_tensor_shows_is_sent(sides):
     wide = torch.zeros(50, 2)
     wide[:, 1] = 1234.5  # what is wanted, beside what is asked
@@ -380,6 +388,34 @@ def test_other_things_lessons_pass(sides):
 def test_what_cannot_go_is_named(sides, call, words):
     with pytest.raises(CannotHandOver, match=words):
         sides.shared.dumps(call, lambda _: None)
+
+
+def test_the_real_model():
+    from helpers import models
+
+    model, tokenizer = models.load()
+    here = {"model": model, "tokenizer": tokenizer, "weights": dict(model.state_dict())}
+    there_model = copy.deepcopy(model)
+    there = {"model": there_model, "tokenizer": copy.deepcopy(tokenizer), "weights": dict(there_model.state_dict())}
+    shared = Shared(here)
+
+    def send(value):
+        data = shared.dumps(value, lambda _: None)
+        assert len(data) < 50_000
+        return loads(data, there, None, {})
+
+    for name, value in here.items():
+        assert send(value) is there[name]
+    assert send([model.model.layers[3].self_attn])[0] is there_model.model.layers[3].self_attn
+    assert send(tokenizer.decode)([1, 2]) == tokenizer.decode([1, 2])
+    state = send(dict(model.state_dict()))
+    assert all(memory(state[name]) == memory(value) for name, value in there_model.state_dict().items())
+    embedding = send(model.get_input_embeddings().weight.detach())
+    assert memory(embedding) == memory(there_model.model.embed_tokens.weight) and not embedding.requires_grad
+    ids = torch.tensor([[1]])
+    assert torch.equal(send(lambda ids: model(ids).logits)(ids), there_model(ids).logits)
+    ids = send(tokenizer(["a text", "another"], return_tensors="pt", padding=True))
+    assert torch.equal(ids.input_ids, tokenizer(["a text", "another"], return_tensors="pt", padding=True).input_ids)
 
 
 def test_large_values_are_quick(sides):
