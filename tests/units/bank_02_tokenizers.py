@@ -146,6 +146,27 @@ def by_a_pattern(text, vocab):
 
 
 @right("encode_longest_match")
+def next_of_the_ends(text, vocab):
+    ids, i = [], 0
+    while i < len(text):
+        piece = next(text[i:j] for j in range(len(text), i, -1) if text[i:j] in vocab)  # or StopIteration
+        ids.append(vocab[piece])
+        i += len(piece)
+    return ids
+
+
+@right("encode_longest_match")
+def asserts_that_something_fits(text, vocab):
+    ids = []
+    while text != "":
+        fitting = sorted((piece for piece in vocab if text.startswith(piece)), key=len)
+        assert fitting, f"no piece fits {text!r}"
+        ids.append(vocab[fitting[-1]])
+        text = text.removeprefix(fitting[-1])
+    return ids
+
+
+@right("encode_longest_match")
 def longest_candidate_by_max(text, vocab):
     ids = []
     while text:
@@ -1321,6 +1342,35 @@ equivalent("bpe_encode", "-> sorted(special_tokens, reverse=True)",
 
 
 @right("bpe_encode")
+def sign_by_sign(text, vocab, merges, special_tokens):
+    number_of = dict(zip(vocab.values(), vocab.keys()))
+    rank = dict(zip(merges, range(len(merges))))
+    ids, plain = [], ""
+
+    def finish():
+        for piece in pretokenize(plain):
+            word = [bytes([byte]) for byte in piece.encode()]
+            while found := [rank[pair] for pair in pairwise(word) if pair in rank]:
+                word = list(merge_pair(tuple(word), merges[min(found)]))
+            ids.extend(number_of[token] for token in word)
+
+    i = 0
+    while i < len(text):
+        here = [special for special in special_tokens if text.startswith(special, i)]
+        if here:
+            finish()
+            plain = ""
+            longest = max(here, key=len)
+            ids.append(number_of[longest.encode()])
+            i += len(longest)
+        else:
+            plain += text[i]
+            i += 1
+    finish()
+    return ids
+
+
+@right("bpe_encode")
 def merge_by_merge(text, vocab, merges, special_tokens):
     # The slowest right way: the whole list of merges for every word.
     number_of = {token: i for i, token in vocab.items()}
@@ -1613,6 +1663,18 @@ def mask_always_right(sequences, pad_id, max_length, side):
         rows.append(filler + ids if side == "left" else ids + filler)
         masks.append([1] * len(ids) + [0] * len(filler))
     return torch.tensor(rows), torch.tensor(masks)
+
+
+@right("pad_batch")
+def by_numpy_slices(sequences, pad_id, max_length, side):
+    import numpy as np
+    ids = np.full((len(sequences), max_length), pad_id, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        kept = sequence[:max_length]
+        place = slice(max_length - len(kept), max_length) if side == "left" else slice(0, len(kept))
+        ids[row, place], mask[row, place] = kept, 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
 @right("pad_batch")
