@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +21,9 @@ from pathlib import Path
 
 import nbformat
 import psutil
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import NbGraderApp
+from nbgrader.apps.autogradeapp import AutogradeApp  # noqa: F401  (imported before the forks)
 
 from corpus import HERE, UNIT, Case, all_cases, hand_in
 from ours import built_course
@@ -102,36 +105,47 @@ def _run(case: Case, stage: Stage, course: Path, released: nbformat.NotebookNode
 
 
 def _nbgrader(course: Path, *command: str) -> tuple[int | None, str]:
-    """(exit code or None if it took too long, what it said); no process of it is left."""
-    environment = os.environ | {
+    """(exit code or None if it took too long, what it said); no process of it is left.
+
+    A fork of this process, which has imported nbgrader already, runs nbgrader's own command.
+    """
+    log = course.parent / "log"
+    process = multiprocessing.get_context("fork").Process(target=_command, args=(course, log, command))
+    process.start()
+    seen: dict[int, psutil.Process] = {}
+    deadline = time.monotonic() + SECONDS
+    while process.is_alive() and time.monotonic() < deadline:
+        process.join(0.2)
+        with suppress(psutil.Error):
+            seen |= {one.pid: one for one in psutil.Process(process.pid).children(recursive=True)}
+    code = process.exitcode
+    if code is None:
+        process.kill()
+        process.join()
+    for one in seen.values():
+        with suppress(psutil.Error):
+            if one.is_running() and "wallmark" not in " ".join(one.cmdline()):  # those are evidence
+                one.kill()
+    return code, log.read_text(errors="replace")
+
+
+def _command(course: Path, log: Path, command: tuple[str, ...]) -> None:
+    os.setsid()
+    os.chdir(course)
+    os.environ |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
         "JUPYTER_CONFIG_DIR": str(course / ".jupyter"), "JUPYTER_DATA_DIR": str(course / ".jupyter"),
         "IPYTHONDIR": str(course / ".ipython")}
-    log = course.parent / "log"
     with log.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "nbgrader", *command], cwd=course, env=environment,
-                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
-        seen: dict[int, psutil.Process] = {}
-        deadline = time.monotonic() + SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-            with suppress(psutil.Error):
-                seen |= {one.pid: one for one in psutil.Process(process.pid).children(recursive=True)}
-        code = process.poll()
-        if code is None:
-            process.kill()
-            process.wait()
-        for one in seen.values():
-            with suppress(psutil.Error):
-                if one.is_running() and "wallmark" not in " ".join(one.cmdline()):  # those are evidence
-                    one.kill()
-    return code, log.read_text(errors="replace")
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    NbGraderApp.launch_instance(list(command))
 
 
 def _score(course: Path, student: str) -> float:
     """Points from running the notebook."""
-    from nbgrader.api import Gradebook, MissingEntry
-
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         try:
             grades = book.find_submission_notebook(UNIT, UNIT, student).grades

@@ -1,6 +1,7 @@
 """Raises ValueErrors that are none, and an exception whose every attribute is a trap.
 
 loses: mean_square
+status: failed error killed
 """
 # %% mean_square
 class Trap(Exception):
