@@ -26,7 +26,7 @@ from autograder.errors import InfrastructureError
 from autograder.grading.lesson import Lesson
 from autograder.grading.limits import Limits
 from autograder.grading.messages import taken_out
-from autograder.grading.plan import ANSWER, OWN, TEST, steps_of
+from autograder.grading.plan import ANSWER, DEPENDENT, OWN, TEST, steps_of
 from autograder.grading.reply import Executed, Reply
 from autograder.grading.servers import Server, config_of
 from autograder.grading.traceback_text import Frame
@@ -36,6 +36,7 @@ from autograder.grading.wire import Channel, Gone, Malformed
 from helpers.files import cache_dir
 
 _POLL = 0.1
+_GRACE = 2.0  # seconds that an interrupted cell gets to stop
 _MAX_RESTARTS = 6
 _START_SECONDS = 60.0  # until an examiner reports its first step, on a busy machine
 _ZYGOTE, _EXAMINER = "autograder.grading.zygote", "autograder.grading.examiner"
@@ -120,6 +121,7 @@ class _Run:
         self.done = Executed(notebook)
         self.kinds = {step.index: step.kind for step in engine.steps}
         self.exercise, self.only = self._exercises(), only
+        self.skipped: set[int] = set()  # cells of the lesson's that ended the process
         self.timeouts = self.restarts = 0
         self.deadline = time.monotonic() + self.limits.notebook
 
@@ -155,7 +157,7 @@ class _Run:
 
     def _sources(self) -> dict[int, str]:
         """What stands in each cell of the student's; in the place of an answer that ended the process, a stand-in."""
-        found = {}
+        found = dict.fromkeys(self.skipped, "")
         for index, kind in self.kinds.items():
             if kind == ANSWER:
                 name = self.exercise[index]
@@ -174,6 +176,11 @@ class _Run:
         index, began, limit = None, time.monotonic(), _START_SECONDS
         while True:
             message, why = self._next(sitting, began + limit)
+            late = why == "timeout" and index is not None
+            if late:  # a loop that can be interrupted costs its cell or test, and no new start
+                sitting.interrupt()
+                message, again = self._next(sitting, began + limit + _GRACE)
+                why = "timeout" if again == "gone" else again
             if message is None:
                 self._lost(index, why, sitting, time.monotonic() - began, limit)
                 return
@@ -181,9 +188,12 @@ class _Run:
                 index, began, limit = message["begin"], time.monotonic(), self._seconds()
             elif "end" in message:
                 reply = _reply(message, time.monotonic() - began, limit)
+                if late:
+                    reply.status = "timeout"
+                    self.timeouts += 1
                 self._note(message["end"], reply, message.get("outputs", []))
-                if reply.status in {"output", "tampered"}:
-                    return  # what is left of that process is not worth going on with
+                if reply.status in {"output", "tampered"} or time.monotonic() >= self.deadline:
+                    return  # what is left of that process is not worth going on with, or there is no time for it
                 index, began, limit = None, time.monotonic(), _START_SECONDS
             else:
                 return
@@ -226,16 +236,13 @@ class _Run:
                 raise InfrastructureError(f"The examiner did not answer within {limit:.0f} s ({why}).")
             return  # all was run, and the examiner left
         self.timeouts += why == "timeout"
-        status = {"gone": "memory" if code == -signal.SIGKILL else "killed"}.get(why, why)
+        status = {"gone": "killed"}.get(why, why)
         reply = Reply(status, False, seconds=seconds, limit=limit, exit_code=code)
-        if self.kinds[index] == TEST:
-            self.done.replies[index] = reply
-        else:
-            self.done.replies.setdefault(index, reply)
-        if self.kinds[index] == ANSWER:
+        self.done.replies[index] = reply
+        if self.kinds[index] == DEPENDENT:
+            self.skipped.add(index)  # one answer among those that it calls is to blame, and its own test tells which
+        elif self.kinds[index] == ANSWER or why != "timeout":
             self.done.culprits.setdefault(self.exercise[index], reply)
-        elif self.kinds[index] != TEST:
-            raise InfrastructureError("A cell of the lesson's own that uses answers ended the process.")
 
 
 class _Sitting:
@@ -272,6 +279,12 @@ class _Sitting:
 
     def usage(self):
         return usage([self.keeper, *([self.box] if self.box else [])], self.box)
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in what the student's process runs, as a notebook's stop button does."""
+        for pid in family([self.keeper])[1:2]:  # the keeper's only child
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
 
     def end(self) -> int | None:
         """End both processes and all that they started; returns the student's exit code, if it ended by itself."""

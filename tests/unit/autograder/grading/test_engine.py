@@ -1,0 +1,204 @@
+"""A submission is run to its end whatever one answer does, and an answer is what it would be in a notebook."""
+
+import copy
+import time
+
+import pytest
+
+from autograder import cells
+from autograder.authoring import percent
+from autograder.errors import InfrastructureError
+from autograder.grading.engine import Engine
+from autograder.grading.lesson import load_lesson
+from autograder.grading.limits import Limits
+
+PASSED = {"test_double": "ok", "test_area": "ok", "test_total": "ok", "test_total_empty": "ok"}
+
+
+@pytest.fixture(scope="module")
+def tiny(lesson):
+    with Engine(lesson, Limits(cell=20)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def sides(course):
+    with Engine(load_lesson(course, "02_sides"), Limits(cell=20)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def run(tiny, tools, monkeypatch):
+    def go(limits=None, engine=tiny, **answers):
+        notebook = copy.deepcopy(engine.lesson.notebook)
+        for name, source in {**tools.RIGHT, **answers}.items():
+            tools.cell_of(notebook, name).source = source
+        monkeypatch.setattr(engine, "limits", limits or Limits(cell=20))
+        return statuses(engine, engine.execute(notebook))
+
+    return go
+
+
+@pytest.fixture
+def ask(sides, course, tools, monkeypatch):
+    """Run the second lesson with its own answers, but for those given; the replies by grade_id."""
+    def go(**answers):
+        reference = {cells.grade_id(cell): cell.source for cell in percent.read(course.source("02_sides")).cells}
+        notebook = copy.deepcopy(sides.lesson.notebook)
+        for name in sides.lesson.answers:
+            tools.cell_of(notebook, name).source = answers.get(name, reference[name])
+        done = sides.execute(notebook)
+        return {cells.grade_id(done.notebook.cells[i]): reply for i, reply in done.replies.items()}
+
+    return go
+
+
+def statuses(engine, done):
+    found = {cells.grade_id(done.notebook.cells[i]): reply.status for i, reply in done.replies.items()}
+    return done, {name: found.get(name) for name in engine.lesson.tests}
+
+
+def test_right_answers_pass_and_outputs_are_in_the_notebook(run):
+    done, tests = run(double="def double(x):\n    return 2 * x\nprint('hello')\n%time 1 + 1")
+    assert tests == PASSED
+    assert any("hello" in str(cell.get("outputs")) for cell in done.notebook.cells)
+    assert done.culprits == {}
+
+
+def test_a_deadly_function_costs_its_own_tests_and_those_that_call_it(run):
+    done, tests = run(double="import os\ndef double(x):\n    os._exit(1)",
+                      total="def total(xs):\n    return sum(double(x) for x in xs) + 0.0")
+    assert tests == {"test_double": "killed", "test_area": "ok", "test_total": "error", "test_total_empty": "ok"}
+    assert list(done.culprits) == ["double"]
+
+
+def test_a_cell_of_the_lessons_that_an_answer_makes_deadly_is_left_out(run, tools):
+    done, tests = run(double="import os\ndef double(x):\n    return 2 * x if x != 2.0 else os._exit(1)",
+                      area="def area(r):\n    return math.pi * r * r + 0 * double(1.0)")
+    assert tests == PASSED
+    shown = next(i for i, cell in enumerate(done.notebook.cells) if cell.source.startswith("shown = double(2.0)"))
+    assert done.replies[shown].status == "killed"
+
+
+def test_a_deadly_answer_cell_costs_its_own_tests(run):
+    done, tests = run(area="import os\nos._exit(1)")
+    assert tests == {**PASSED, "test_area": None}
+    assert done.culprits["area"].status == "killed"
+
+
+def test_a_second_death_in_the_same_answer_costs_no_further_start(run):
+    done, tests = run(total="import os\ndef total(xs):\n    os.kill(os.getpid(), 9)")
+    assert tests == {**PASSED, "test_total": "killed", "test_total_empty": None}
+    assert done.culprits["total"].exit_code == -9
+
+
+def test_everything_before_a_death_is_run_again(run):
+    _, tests = run(double="state = []\ndef double(x):\n    return 2 * x",
+                   area="import os\ndef area(r):\n    os._exit(1)",
+                   total="def total(xs):\n    return float(sum(map(double, xs))) + len(state)")
+    assert tests == {**PASSED, "test_area": "killed"}
+
+
+def test_an_endless_answer_cell_is_cut_and_the_rest_goes_on(run):
+    done, tests = run(Limits(cell=2), area="def area(r):\n    return math.pi * r * r\nwhile True: pass")
+    assert tests == PASSED  # what it had defined by then counts: the tests ran and passed
+    assert any(reply.status == "timeout" and reply.alive for reply in done.replies.values())
+
+
+def test_what_cannot_be_interrupted_is_ended(run):
+    source = "import signal\ndef area(r):\n    signal.signal(signal.SIGINT, signal.SIG_IGN)\n    while True: pass"
+    _, tests = run(Limits(cell=2), area=source)
+    assert tests == {**PASSED, "test_area": "timeout"}
+
+
+def test_many_endless_tests_do_not_cost_many_time_outs(run):
+    start = time.monotonic()
+    done, tests = run(Limits(cell=40, notebook=6), area="def area(x):\n    while True: pass",
+                      total="def total(x):\n    while True: pass")
+    assert tests["test_area"] == "timeout"
+    assert done.out_of_time
+    assert time.monotonic() - start < 20
+
+
+def test_too_much_memory_ends_the_answer_alone(run):
+    hungry = "def area(r):\n    held = [bytearray(50 << 20) for _ in range({})]\n    return math.pi * r * r"
+    assert run(Limits(cell=20, memory=1 << 30), area=hungry.format(4))[1] == PASSED
+    _, tests = run(Limits(cell=20, memory=1 << 30), area=hungry.format(60))
+    assert tests["test_area"] in {"memory", "error"}  # seen from outside, or the limit of one process: MemoryError
+    assert {**tests, "test_area": "ok"} == PASSED
+    children = ("import os, time\ndef area(r):\n    for _ in range(4):\n        if os.fork() == 0:\n"
+                "            held = bytearray(400 << 20)\n            time.sleep(30)\n            os._exit(0)\n"
+                "    time.sleep(30)\n")
+    _, tests = run(Limits(cell=40, memory=1 << 30), area=children)
+    assert tests == {**PASSED, "test_area": "memory"}
+
+
+def test_too_much_output_ends_the_answer_alone(run):
+    _, tests = run(Limits(cell=20, output=100_000), area="def area(r):\n    while True: print('x' * 1000)")
+    assert tests == {**PASSED, "test_area": "output"}
+
+
+def test_the_lessons_own_failure_is_not_the_students(lesson, monkeypatch):
+    broken = copy.deepcopy(lesson.notebook)
+    next(cell for cell in broken.cells if cell.cell_type == "code").source = "import no_such_module"
+    monkeypatch.setitem(lesson.__dict__, "notebook", broken)
+    with Engine(lesson, Limits(cell=20)) as engine, \
+            pytest.raises(InfrastructureError, match=r"import no_such_module.*ModuleNotFoundError"):
+        engine.execute(broken)
+
+
+def test_a_server_that_died_is_started_again(run, tiny):
+    run()
+    for server in (tiny.zygote, tiny.examiner):
+        server.process.kill()
+        server.process.wait()
+    assert run()[1] == PASSED
+
+
+def test_everything_that_passes_between_the_sides(ask):
+    replies = ask()
+    assert {name: (reply.ename, reply.evalue) for name, reply in replies.items() if reply.status != "ok"} == {}
+    assert sum(bool(name) and name.startswith("test_") for name in replies) == 10
+
+
+def test_an_error_tells_the_students_own_line(ask, sides):
+    replies = ask(positive="def positive(x):\n    y = x\n    return y / 0")
+    reply = replies["test_positive"]
+    assert (reply.status, reply.ename, reply.evalue) == ("error", "ZeroDivisionError", "division by zero")
+    cell = sides.lesson.notebook.cells[reply.frames[-1].cell]
+    assert (cells.grade_id(cell), reply.frames[-1].line) == ("positive", 3)
+
+
+@pytest.mark.parametrize(("name", "source", "said"), [
+    ("read_weights", "def read_weights(net, part):\n    return float(part.sum())", "which is not right"),
+    ("draw", "def draw(n, generator):\n    return torch.zeros(n)", "values are wrong"),
+    ("positive", "def positive(x):\n    return x", "nothing was raised"),
+    ("positive", "def positive(x):\n    raise ValueError('negative')", "negative"),
+    ("countdown", "def countdown(n):\n    yield from range(n)", "which is not right"),
+    ("answer", "answer = object()", "wanted an int, got a object"),
+    ("answer", "answr = 42", "name 'answer' is not defined"),
+    ("grow", "def grow(x):\n    return x + 1", "values are wrong"),
+    ("width_of", "def width_of(config):\n    return config", "wanted an int"),
+])
+def test_a_wrong_answer_fails_alone(ask, name, source, said):
+    replies = ask(**{name: source})
+    assert replies[f"test_{name}"].status == "error"
+    assert said in replies[f"test_{name}"].evalue
+    others = {one: reply.status for one, reply in replies.items() if one and one.startswith("test_")}
+    others = [one for one, status in others.items() if status != "ok"]
+    assert others == [f"test_{name}"] + ["test_answer"] * (name == "grow")  # the lesson itself calls it
+
+
+def test_an_answer_cannot_reach_the_tests(ask):
+    search = ("import gc, sys\ndef positive(x):\n"
+              "    found = [o for o in gc.get_objects() if isinstance(o, str) and 'check.raises(KeyError' in o]\n"
+              "    frames = [f for f in sys._current_frames().values()]\n"
+              "    assert not found\n    if x < 0: raise KeyError('negative')\n    return x")
+    assert ask(positive=search)["test_positive"].status == "ok"
+
+
+def test_without_a_wall_the_same_verdicts(lesson, run):
+    with Engine(lesson, Limits(cell=20), wall="none") as engine:
+        assert run(engine=engine)[1] == PASSED
+        _, tests = run(engine=engine, area="import os\ndef area(r):\n    os._exit(1)")
+        assert tests == {**PASSED, "test_area": "killed"}
