@@ -159,6 +159,14 @@ def lab(arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to
 
 
 @app.command()
+def kernel(prefix: Annotated[Path | None, typer.Option(help="Where; default: this environment.")] = None) -> None:
+    """Install the kernel course-warm, with which nbgrader, nbclient and papermill run warm and behind the wall."""
+    from autograder.kernelspec import install
+
+    typer.echo(install(prefix))
+
+
+@app.command()
 def doctor() -> None:
     """Look whether everything is here that the course needs, and say what to do where it is not."""
     from autograder.doctor import examine

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,11 +60,14 @@ class StudentSide:
 
     def _guarded(self, action: Callable[[dict, bytes], dict], request: dict, data: bytes) -> dict:
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             return action(request, data)
         except TooMuchOutput:
             return {"status": "output", "outputs": self.shell.outputs.take()}
         except BaseException as error:
             return self._error(error)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody is interrupted between two requests
 
     def _error(self, error: BaseException) -> dict:
         kinds = [kind.__name__ for kind in type(error).__mro__]
