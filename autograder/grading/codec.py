@@ -4,8 +4,8 @@
 that came with it. What is not plain data stays where it is, and a handle for it comes in its place.
 
 Subclasses arrive as the builtin that they descend from: a named tuple as a tuple, a ModelOutput as an OrderedDict,
-a BatchEncoding as a dict, a Parameter as a Tensor without gradient. A defaultdict arrives without its factory.
-Values that the answer holds once and refers to twice arrive twice.
+a BatchEncoding as a dict, a Parameter as a Tensor without gradient, np.str_ as a str. A defaultdict
+arrives without its factory. Values that the answer holds once and refers to twice arrive twice.
 """
 
 from __future__ import annotations
