@@ -139,20 +139,19 @@ def _remembered(out: Path) -> str | None:
 
 
 def _was_left_unfinished(engine: Engine) -> bool:
-    """Did a run end between making the tables and noting their version?"""
-    tables = inspect(engine).get_table_names()
-    if not tables or "alembic_version" in tables:
+    """Did a run end between making the tables and noting their version? nbgrader itself would not note it any more."""
+    tables = set(inspect(engine).get_table_names())
+    if not tables or not tables <= {*api.Base.metadata.tables, "alembic_version"}:
         return False
-    if "course" not in tables:
-        return set(tables) <= set(api.Base.metadata.tables)
     with engine.connect() as connection:
-        return connection.execute(text("SELECT count(*) FROM course")).scalar() == 0
+        return not any(table in tables and connection.execute(text(f"SELECT 1 FROM {table}")).first()
+                       for table in ("course", "alembic_version"))
 
 
 def _complete(engine: Engine, unfinished: bool) -> None:
     with engine.begin() as connection:
         if unfinished:
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+            connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
             connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:version)"),
                                {"version": api.get_alembic_version()})
         for table, column in _INDEXES.items():

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import nbformat
-
 from autograder.errors import InfrastructureError
 from autograder.grading.examine import denied
 from autograder.grading.feedback import write_feedback
@@ -18,7 +16,7 @@ from autograder.grading.gradebook import Gradebook
 from autograder.grading.lesson import Lesson
 from autograder.grading.outcome import Outcome, answers_of, row
 from autograder.grading.results import Result, Results
-from autograder.grading.returned import returned
+from autograder.grading.returned import as_text, returned
 from autograder.grading.rows import Row, read_rows, write_rows
 from autograder.grading.submissions import Submission
 from autograder.grading.withheld import Withheld
@@ -117,7 +115,7 @@ class Desk:
             self.book.add_students([student])
         elif outcome.final or student not in self.submitted:
             notebook = returned(self.lesson, outcome.answers, outcome.verdicts, outcome.problem)
-            write_atomically(self._notebook(student), nbformat.writes(notebook) + "\n")
+            write_atomically(self._notebook(student), as_text(notebook))
             self.book.record(student, outcome.verdicts, notebook, recorded)
             self.submitted.add(student)
             recorded = outcome.answers

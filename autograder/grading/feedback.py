@@ -5,8 +5,11 @@ Nothing of a test but its message reaches the page, so that hidden tests stay hi
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +26,8 @@ from autograder.grading.outcome import Outcome
 from autograder.grading.rows import WORDS, Row, in_words, number, worst
 from helpers.files import write_atomically
 
+_HEAD = 600  # characters of a page in which its mark stands
+_LEXER, _FORMATTER = PythonLexer(), HtmlFormatter()
 _SIGNS = {"passed": "✓", "failed": "✗", "unreadable": "?", "missing": "?"}
 
 _WHAT_NOW = {
@@ -36,11 +41,32 @@ _WHAT_NOW = {
 
 
 def write_feedback(path: Path, outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> None:
-    """Write the page of one student to `path`."""
-    write_atomically(path, render(outcome, row, lesson, standing))
+    """Write the page of one student to `path`, unless the one that is there says the same."""
+    mark = _mark(outcome, row, lesson, standing)
+    try:
+        with path.open(encoding="utf-8") as page:
+            there = page.read(_HEAD)
+    except OSError:
+        there = ""
+    if mark not in there:
+        write_atomically(path, render(outcome, row, lesson, standing, mark))
 
 
-def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> str:
+def _mark(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> str:
+    """A hash of everything that a page depends on."""
+    data = [_looks(), title_of(lesson), lesson.code_answers, lesson.written, outcome.as_dict(), asdict(row),
+            asdict(standing) if standing else None]
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _looks() -> str:
+    """How pages look: this module and its template."""
+    files = [Path(__file__), Path(__file__).parent / "templates" / "feedback.html.j2"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None, mark: str = "") -> str:
     points = standing.points if standing else {}
     comments = standing.comments if standing else {}
     exercises = _exercises(outcome, lesson, points, comments) if outcome.answers else []
@@ -49,7 +75,7 @@ def render(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None
         title=title_of(lesson), row=row, status_words=in_words(row), number=number, exercises=exercises,
         written=written, notes=[note[:1].upper() + note[1:] for note in outcome.notes],
         problem=outcome.problem, what_now=_WHAT_NOW.get(outcome.status, "") if outcome.problem else "",
-        code_css=Markup(_code_css()))
+        code_css=Markup(_code_css()), mark=mark)
 
 
 def title_of(lesson: Lesson) -> str:
@@ -75,7 +101,7 @@ def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
             "points": sum(points.get(verdict.test, verdict.points) for verdict in verdicts),
             "max_points": sum(verdict.max_points for verdict in verdicts),
             "messages": [verdict for verdict in verdicts if verdict.status != "passed"],
-            "code": Markup(highlight(outcome.answers.get(name, ""), PythonLexer(), HtmlFormatter())),
+            "code": Markup(highlight(outcome.answers.get(name, ""), _LEXER, _FORMATTER)),
             "comment": _comment(name, comments),
         })
     return found

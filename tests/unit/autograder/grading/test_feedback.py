@@ -6,7 +6,7 @@ import re
 import pytest
 
 from autograder.grading.examine import denied
-from autograder.grading.feedback import render, title_of, with_code
+from autograder.grading.feedback import render, title_of, with_code, write_feedback
 from autograder.grading.gradebook import Standing
 from autograder.grading.outcome import Outcome, answers_of, row, status_of
 from autograder.grading.verdicts import Verdict
@@ -88,3 +88,18 @@ def test_what_could_not_be_graded_has_a_page_that_says_what_to_do(lesson, status
 def test_titles_and_code(lesson):
     assert title_of(lesson) == "1. Tiny sums"
     assert with_code("a `b<` c") == "a <code>b&lt;</code> c"
+
+
+def test_a_page_is_written_again_only_when_it_would_say_something_else(lesson, tmp_path):
+    path, outcome = tmp_path / "ann.html", denied(lesson, "ann", "unreadable", "x.ipynb is empty.")
+    line = row(outcome, lesson, None, False)
+    write_feedback(path, outcome, line, lesson, None)
+    first = path.stat().st_ino
+    write_feedback(path, outcome, line, lesson, None)
+    assert path.stat().st_ino == first
+    outcome.problem = "y.ipynb is empty."
+    write_feedback(path, outcome, line, lesson, None)
+    assert "y.ipynb is empty." in path.read_text()
+    path.write_text("")
+    write_feedback(path, outcome, line, lesson, None)
+    assert "y.ipynb is empty." in path.read_text()

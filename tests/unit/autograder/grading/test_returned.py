@@ -3,7 +3,7 @@
 import nbformat
 from nbgrader.utils import compute_checksum, determine_grade, is_grade
 
-from autograder.grading.returned import returned
+from autograder.grading.returned import as_text, returned
 from autograder.grading.verdicts import Verdict, deny
 
 
@@ -44,3 +44,15 @@ def test_what_could_not_be_run_is_the_untouched_lesson_under_a_line_that_says_wh
     assert notebook.cells[0].source == "**Not graded.** x.ipynb is empty."
     assert [cell.id for cell in notebook.cells[1:]] == [cell.id for cell in lesson.notebook.cells]
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_it_is_written_as_nbformat_writes_it(lesson, tools):
+    notebook = returned(lesson, {**tools.RIGHT, "double": "def double(x):\r\n    return 'ä\u2028b'\n"},
+                        verdicts(lesson, "test_double"))
+    assert as_text(notebook) == nbformat.writes(notebook) + "\n"
+
+
+def test_the_lesson_stays_as_it_is(lesson, tools):
+    before = nbformat.writes(lesson.notebook), [dict(cell) for cell in lesson.shown]
+    returned(lesson, tools.RIGHT, verdicts(lesson, "test_double"))
+    assert (nbformat.writes(lesson.notebook), [dict(cell) for cell in lesson.shown]) == before
