@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from corpus import FAMILIES, FULL, HERE, POINTS, Case, all_cases, exercises_of
@@ -73,7 +74,7 @@ def _fine(case: Case, one: Stock) -> bool:
 
 def _ours(case: Case, result: Result) -> str:
     if result.wrong:
-        return f"**{_cell(', '.join(result.wrong))}**"
+        return f"**{_amiss(case, result.wrong)}**"
     return _points(case, result.score) + f", {result.status}"
 
 
@@ -82,10 +83,16 @@ def _stock(case: Case, one: Stock | None) -> str:
         return "not measured"
     if one.note.startswith("not run"):
         return _cell(one.note)
-    wrong = _cell(", ".join(one.wrong))
+    wrong = _amiss(case, one.wrong)
     if one.score is None:
         return f"no grade: {_cell(one.note)}" + (f"; **{wrong}**" if wrong else "")
     return f"**{wrong}**" if wrong else _points(case, one.score)
+
+
+def _amiss(case: Case, wrong: Iterable[str]) -> str:
+    """A case that got out says so by losing its own exercise."""
+    told = ["got out" if "REACHED" in case.text and clause.startswith("lost") else clause for clause in wrong]
+    return _cell(", ".join(dict.fromkeys(told)))
 
 
 def _points(case: Case, score: float) -> str:

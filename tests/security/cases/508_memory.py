@@ -5,12 +5,8 @@ status: memory killed
 stock: unsafe, three gigabytes
 """
 # %% mean_square
-import time
-
-
 def mean_square(values):
     taken = []
     for _ in range(48):
         taken.append(bytearray(b"x" * (64 << 20)))
-        time.sleep(0.03)
     raise SystemExit("three gigabytes were taken")

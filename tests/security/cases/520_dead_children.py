@@ -1,7 +1,7 @@
-"""Leaves five hundred dead children unburied.
+"""Leaves two hundred dead children unburied.
 
 may lose: mean_square
-status: passed failed error killed
+status: passed failed error killed timeout
 stock: unsafe, hundreds of processes
 """
 # %% mean_square
@@ -12,7 +12,7 @@ def mean_square(values):
     if not values:
         raise ValueError("none")
     if values == [3.0, 4.0]:
-        for _ in range(500):
+        for _ in range(200):
             try:
                 if os.fork() == 0:
                     os._exit(0)
