@@ -1,7 +1,18 @@
-"""Grade a class on nbgrader's gradebook: rebuild, run, judge, record, give feedback."""
+"""Grade a class on nbgrader's gradebook: rebuild, run, judge, record, give feedback.
 
-from autograder.grading.limits import CELL_SECONDS, NOTEBOOK_SECONDS
-from autograder.grading.rows import STATUSES, WORDS, Row, read_rows
-from autograder.grading.run import grade, refresh
+Names are imported when they are first used: the processes that answers run in are of this package too, and must not
+wait for nbgrader.
+"""
 
-__all__ = ["CELL_SECONDS", "NOTEBOOK_SECONDS", "STATUSES", "WORDS", "Row", "grade", "read_rows", "refresh"]
+from importlib import import_module
+
+_HOME = {"CELL_SECONDS": "limits", "NOTEBOOK_SECONDS": "limits", "STATUSES": "rows", "WORDS": "rows", "Row": "rows",
+         "grade": "run", "read_rows": "rows", "refresh": "run"}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -26,9 +26,10 @@ from autograder.errors import InfrastructureError
 from autograder.grading.lesson import Lesson
 from autograder.grading.limits import Limits
 from autograder.grading.messages import taken_out
-from autograder.grading.plan import ANSWER, DEPENDENT, OWN, TEST, steps_of
+from autograder.grading.plan import steps_of
 from autograder.grading.reply import Executed, Reply
 from autograder.grading.servers import Server, config_of
+from autograder.grading.steps import ANSWER, DEPENDENT, OWN, TEST
 from autograder.grading.traceback_text import Frame
 from autograder.grading.wall import choose_wall
 from autograder.grading.watch import family, too_much, usage

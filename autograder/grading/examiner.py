@@ -19,8 +19,8 @@ from pathlib import Path
 from autograder.grading import forkserver
 from autograder.grading.box import end_with_the_parent
 from autograder.grading.handover import Shared
-from autograder.grading.plan import OWN, TEST, Step
 from autograder.grading.proxies import Student, StudentError, StudentGone, Tampered, TooMuchOutput
+from autograder.grading.steps import OWN, TEST, Step
 from autograder.grading.warm import LessonFailed, Warm, cell_of, compiled
 from autograder.grading.wire import Channel, Gone, send_message
 from helpers import checks

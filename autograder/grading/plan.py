@@ -12,27 +12,10 @@ from dataclasses import dataclass, field
 
 from autograder import cell_names, cells
 from autograder.grading.lesson import Lesson
+from autograder.grading.steps import ANSWER, DEPENDENT, OWN, TEST, Step
 
-OWN, ANSWER, DEPENDENT, TEST = "own", "answer", "dependent", "test"
 _CONTAINERS = {"list", "dict", "set", "Counter", "defaultdict", "OrderedDict", "deque"}
 _LITERALS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One code cell.
-
-    index: of the cell in the lesson. source: of the lesson's own cells and tests; an answer's comes with a submission.
-    functions, values: what a test takes from the student's side: names that the lesson defines with def or class,
-        and names of everything else.
-    """
-
-    index: int
-    kind: str
-    grade_id: str | None = None
-    source: str = ""
-    functions: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
 
 
 @dataclass

@@ -24,8 +24,8 @@ from traitlets import Int, Unicode
 
 from autograder.errors import InfrastructureError
 from autograder.grading.limits import MEMORY
-from autograder.grading.plan import OWN, Step
 from autograder.grading.servers import Server, config_of
+from autograder.grading.steps import OWN, Step
 from autograder.grading.wall import choose_wall
 from autograder.grading.watch import family, too_much, usage
 from helpers.files import cache_dir

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autograder import single_thread
 from autograder.errors import InfrastructureError
-from autograder.grading.plan import Step
+from autograder.grading.steps import Step
 from autograder.grading.wall import NoWall, Wall
 from autograder.grading.wire import Gone, receive_message, send_message
 from helpers.files import cache_dir

@@ -11,7 +11,7 @@ import linecache
 from collections.abc import Iterable
 from types import CodeType
 
-from autograder.grading.plan import OWN, Step
+from autograder.grading.steps import OWN, Step
 from autograder.single_thread import assert_one_thread, one_thread_only
 
 _ABSENT = object()

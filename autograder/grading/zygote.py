@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.grading import box, forkserver
-from autograder.grading.plan import Step
+from autograder.grading.steps import Step
 from autograder.grading.wall import WORK, Wall, wall_of
 from autograder.grading.warm import LessonFailed, Warm
 from autograder.grading.wire import Channel, send_message

@@ -1,7 +1,8 @@
 """The lesson decides what runs where."""
 
 from autograder.grading.lesson import load_lesson
-from autograder.grading.plan import ANSWER, DEPENDENT, OWN, TEST, steps_of
+from autograder.grading.plan import steps_of
+from autograder.grading.steps import ANSWER, DEPENDENT, OWN, TEST
 
 
 def steps(course, unit):
