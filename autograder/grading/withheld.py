@@ -65,10 +65,11 @@ class Withheld:
         raised = _RAISED.fullmatch(message)
         if raised is None and verdict.status == "failed":
             said = self._author(message)
-            fact = _FACT.match(message[len(said):].removeprefix(" ("))
+            match = _FACT.match(message[len(said):].removeprefix(" ("))
+            fact = re.sub(r"\bthe (\w+)$", r"a \1", match[0]).replace(" a int", " an int") if match else ""
             if said and fact:
-                return f"{said} ({fact[0]})"
-            return said or (f"{fact[0][:1].upper()}{fact[0][1:]}." if fact else FALLBACK)
+                return f"{said} ({fact})"
+            return said or (f"{fact[:1].upper()}{fact[1:]}." if fact else FALLBACK)
         if raised is None and verdict.status == "error":
             return f"`{verdict.exercise}` stopped with an error in the hidden test."
         if raised is not None and raised["name"] not in _EXCEPTIONS:

@@ -51,7 +51,8 @@ def told(withheld, message, status="failed", hidden=True):
      "you gave the text back as it came (3 of 4 values are wrong)"),
     ("you gave the text back as it came (at [0][1]: wanted 3 entries, got 98)",
      "you gave the text back as it came (at [0][1]: wanted 3 entries, got 98)"),
-    ("wanted a list, got the str 'CANARY in words'", "Wanted a list, got the str."),
+    ("wanted a list, got the str 'CANARY in words'", "Wanted a list, got a str."),
+    ("wanted a str, got the int 98765", "Wanted a str, got an int."),
     ("wanted dtype float32, got float64", "Wanted dtype float32, got float64."),
 ])
 def test_of_a_hidden_check_the_authors_sentence_stays_and_what_holds_no_value(withheld, message, want):
