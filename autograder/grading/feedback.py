@@ -24,10 +24,11 @@ from autograder.grading.gradebook import Standing
 from autograder.grading.lesson import Lesson
 from autograder.grading.outcome import Outcome
 from autograder.grading.rows import WORDS, Row, in_words, number, worst
+from autograder.grading.verdicts import Verdict
 from helpers.files import write_atomically
 
 _HEAD = 600  # characters of a page in which its mark stands
-_LEXER, _FORMATTER = PythonLexer(), HtmlFormatter()
+_LEXER, _FORMATTER = PythonLexer(stripnl=False), HtmlFormatter()  # a stripped first line would shift the others
 _SIGNS = {"passed": "✓", "failed": "✗", "unreadable": "?", "missing": "?"}
 
 _WHAT_NOW = {
@@ -95,16 +96,30 @@ def _exercises(outcome: Outcome, lesson: Lesson, points: Mapping[str, float],
         if not verdicts:
             continue
         status = worst(verdict.status for verdict in verdicts)
+        answered = verdicts[0].answered or status == "passed"
+        messages = [verdict for verdict in verdicts if verdict.status != "passed"]
         found.append({
-            "name": name, "status": status, "sign": _SIGNS.get(status, "!"),
-            "word": WORDS[status] if verdicts[0].answered or status == "passed" else "not answered",
+            "name": name, "status": status, "sign": _SIGNS.get(status, "!"), "answered": answered,
+            "word": WORDS[status] if answered else "not answered",
             "points": sum(points.get(verdict.test, verdict.points) for verdict in verdicts),
             "max_points": sum(verdict.max_points for verdict in verdicts),
-            "messages": [verdict for verdict in verdicts if verdict.status != "passed"],
-            "code": Markup(highlight(outcome.answers.get(name, ""), _LEXER, _FORMATTER)),
+            "messages": [(_capital(verdict.message), verdict) for verdict in messages],
+            "code": _code(name, outcome.answers.get(name, ""), messages),
             "comment": _comment(name, comments),
         })
     return found
+
+
+def _code(name: str, source: str, messages: list[Verdict]) -> Markup:
+    """The answer in colours; the lines that a message names stand out."""
+    lines = {int(number) for verdict in messages
+             for number in re.findall(rf"line (\d+) of your `{re.escape(name)}` cell", verdict.message)}
+    formatter = HtmlFormatter(hl_lines=sorted(lines)) if lines else _FORMATTER
+    return Markup(highlight(source, _LEXER, formatter))
+
+
+def _capital(message: str) -> str:
+    return message[:1].upper() + message[1:]
 
 
 def _written(outcome: Outcome, lesson: Lesson, standing: Standing | None, points: Mapping[str, float],
@@ -112,7 +127,8 @@ def _written(outcome: Outcome, lesson: Lesson, standing: Standing | None, points
     pending = standing.pending if standing else ()
     text = mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
     return [{"name": name.removeprefix("written_").replace("_", " "), "points": points.get(name, 0.0),
-             "max_points": most, "pending": name in pending, "text": Markup(text(outcome.answers.get(name, ""))),
+             "max_points": most, "pending": name in pending,
+             "answered": comments.get(name) != "No response.", "text": Markup(text(outcome.answers.get(name, ""))),
              "comment": _comment(name, comments)} for name, most in lesson.written.items()]
 
 

@@ -39,7 +39,8 @@ def test_code_points_messages_and_what_waits_are_there(page):
     assert "5 of 7 points" in text
     assert "double ✗ not right yet 0 of 2" in text
     assert "area ✓ passed 3 of 3" in text
-    assert "give x back &lt;twice&gt;" in text
+    assert "Give x back &lt;twice&gt;" in text
+    assert "2 of 3 exercises are right. ✗ double ✓ area ✓ total" in text
     assert "A hidden test" in text
     assert "return x + x" in text
     assert "The file was named x.ipynb." in text
@@ -103,3 +104,23 @@ def test_a_page_is_written_again_only_when_it_would_say_something_else(lesson, t
     path.write_text("")
     write_feedback(path, outcome, line, lesson, None)
     assert "y.ipynb is empty." in path.read_text()
+
+
+def test_the_line_that_a_message_names_stands_out(lesson):
+    verdicts = [Verdict("test_double", "double", "error", 0, 2, "TypeError (line 2 of your `double` cell: `return y`)")]
+    outcome = Outcome("ann", "error", verdicts, answers={"double": "def double(x):\n    return y\n"})
+    html = render(outcome, row(outcome, lesson, None, False), lesson, None)
+    (line,) = re.findall(r'<span class="hll">(.*)', html)
+    assert "return" in line
+
+
+def test_what_was_not_answered_is_no_mistake(lesson):
+    verdicts = [Verdict("test_double", "double", "failed", 0, 2, "`double` is not answered yet.", answered=False)]
+    outcome = Outcome("ann", "failed", verdicts, answers={"double": "def double(x): ...", "written_why": "YOUR ANSWER"})
+    standing = Standing(0, 7, 0, 2, (), {"written_why": 0}, {"written_why": "No response."})
+    html = render(outcome, row(outcome, lesson, standing, False), lesson, standing)
+    text = words(html)
+    assert "double ○ not answered 0 of 2" in text
+    assert "why ○ not answered 0 of 2" in text
+    assert "YOUR ANSWER" not in text
+    assert "<details open" not in html

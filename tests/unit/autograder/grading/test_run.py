@@ -198,3 +198,60 @@ def test_the_submissions_are_left_as_they_were(grade, hand_in, no_kernels):
     grade(hand_in.folder)
     assert path.read_bytes() == before
     assert [p.name for p in hand_in.folder.rglob("*")] == ["ann", UNIT, f"{UNIT}.ipynb"]
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """The students whose submissions were run since it was last asked."""
+    ran, original = [], run.grade_one
+
+    def counted(lesson, submission, *rest):
+        ran.append(submission.student)
+        return original(lesson, submission, *rest)
+
+    monkeypatch.setattr(run, "grade_one", counted)
+
+    def since():
+        students, ran[:] = sorted(ran), []
+        return students
+
+    return since
+
+
+def test_only_what_changed_is_run_again(grade, hand_in, no_kernels, count, out):
+    for student in ("ann", "bob", "cy"):
+        hand_in(student)
+    first = grade(hand_in.folder)
+    assert count() == ["ann", "bob", "cy"]
+    assert grade(hand_in.folder) == first
+    assert count() == []
+    hand_in("bob", double="def double(x):\n    return 2.0 * x")
+    grade(hand_in.folder)
+    assert count() == ["bob"]
+    grade(hand_in.folder, again=True)
+    assert count() == ["ann", "bob", "cy"]
+
+
+def test_a_failure_of_the_machine_is_tried_again(grade, hand_in, no_kernels, count):
+    hand_in("ann")
+    hand_in("mal", double="# mallory")
+    grade(hand_in.folder)
+    count()
+    grade(hand_in.folder)
+    assert count() == ["mal"]
+
+
+def test_another_limit_is_another_environment(course, hand_in, no_kernels, count, out):
+    hand_in("ann")
+    for timeout in (20, 20, 30):
+        run.grade(course, UNIT, hand_in.folder, out, console=Console(file=io.StringIO()), cell_timeout=timeout)
+    assert count() == ["ann", "ann"]
+
+
+def test_it_says_what_it_did_not_run(course, hand_in, no_kernels, out):
+    hand_in("ann")
+    console = Console(file=io.StringIO())
+    for _ in range(2):
+        run.grade(course, UNIT, hand_in.folder, out, console=console)
+    assert console.file.getvalue().endswith(
+        "1 submission was graded before and is unchanged: not run again (--again runs everything).\n")
