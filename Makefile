@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lab build check bench setup clean
+.PHONY: help demo test lab build check bench bench-grading setup clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ check: setup  ## lint the lessons, compare the editions with their source, count
 
 bench: setup  ## measure how long the model takes to load
 	@$(BIN)/python -m autograder.bench
+
+bench-grading: setup build  ## measure grading against stock nbgrader on the same submissions
+	@$(BIN)/python -m autograder.bench_grading
 
 clean:  ## remove what the demo and grading wrote (never the environment, never work/)
 	rm -rf out

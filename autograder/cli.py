@@ -63,6 +63,7 @@ def build(units: Units = None,
 @app.command()
 def check(units: Units = None,
           answers: Annotated[bool, typer.Option("--answers", help="Try the answer bank and the mutants.")] = False,
+          graded: Annotated[bool, typer.Option("--graded", help="Try the answer bank as a class is graded.")] = False,
           run: Annotated[bool, typer.Option("--run", help="Run the lessons; seconds and memory.")] = False,
           jobs: Jobs = 2) -> None:
     """Lint the lessons, compare the editions with their source and count what the course covers."""
@@ -74,9 +75,13 @@ def check(units: Units = None,
             from autograder.authoring.answer_report import report_answers
 
             report_answers(course, units or None, jobs)
+        if graded:
+            from autograder.graded_answers import report_graded
+
+            report_graded(course, chosen(course, units), jobs, to_stdout)
         if run:
             _run_reference(course, chosen(course, units))
-        if answers or run:
+        if answers or graded or run:
             return
         report = lint(course, units or None)
         for problem in report.problems:

@@ -15,7 +15,7 @@ def examine(course: Course) -> list[tuple[str, bool, str]]:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("Python", _python), ("packages", lambda: _packages(course)), ("data wheels", lambda: _wheels(course)),
         ("disk", lambda: _disk(course)), ("device", _device), ("model", _model),
-        ("editions", lambda: _editions(course)),
+        ("editions", lambda: _editions(course)), ("wall", _wall),
     ]
     results = []
     for what, look in checks:
@@ -83,3 +83,15 @@ def _editions(course: Course) -> str:
     if missing:
         raise RuntimeError(f"not built: {', '.join(missing)}; run `course build`")
     return f"{len(course.units)} units built"
+
+
+def _wall() -> str:
+    """Students' code is graded behind it; without it `course grade` refuses."""
+    import tempfile
+    from pathlib import Path
+
+    from autograder.grading.wall import choose_wall
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        return f"bubblewrap at {choose_wall('auto', Path(folder)).binary}"

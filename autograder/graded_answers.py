@@ -11,11 +11,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
+from rich.console import Console
 
 from autograder import cells
 from autograder.authoring import percent
 from autograder.authoring.bank import Answer, load_bank
 from autograder.course import Course
+from autograder.errors import AuthorError
 from autograder.grading.engine import Engine
 from autograder.grading.lesson import Lesson, load_lesson
 from autograder.grading.limits import Limits
@@ -31,6 +33,28 @@ class Graded:
     answer: str | None
     verdicts: tuple[Verdict, ...]
     problem: str
+
+
+def report_graded(course: Course, units: list[str], jobs: int, console: Console, wall: str = "auto") -> None:
+    """Print a line a unit, and every answer on which grading and the bank disagree.
+
+    Raises AuthorError if there is one, or if a test of the unit was not run by the examiner.
+    """
+    wrong = 0
+    for unit in units:
+        tests, answers, run = len(load_lesson(course, unit).tests), 0, set()
+        for one in graded_answers(course, unit, jobs, wall):
+            answers += one.answer is not None
+            if one.problem:
+                wrong += 1
+                console.print(f"{unit}, {one.exercise}: {one.answer or 'the reference'} {one.problem}", markup=False)
+            elif one.answer is None:
+                run |= {verdict.test for verdict in one.verdicts}
+        console.print(f"{unit}: {answers} answers graded; {len(run)} of {tests} test cells run apart from the answers "
+                      f"({len(run) / tests:.0%})")
+        wrong += len(run) < tests
+    if wrong:
+        raise AuthorError(f"{wrong} findings, listed above: grading and the answer bank must agree.")
 
 
 def graded_answers(course: Course, unit: str, jobs: int = 2, wall: str = "auto",

@@ -45,7 +45,7 @@ def simulate(course: Course, unit: str, out: Path, n: int = 16, seed: int = 0) -
     students = Cast(course, lesson, load_bank(course, unit), seed).students(n)
     shutil.rmtree(folder, ignore_errors=True)
     for student in students:
-        _write(student, folder, lesson)
+        write_submission(student, folder, lesson)
     expected = {student.name: _expected(student, lesson) for student in students}
     write_atomically(out / EXPECTED, json.dumps({"unit": unit, "students": expected}, indent=1) + "\n")
     return folder
@@ -138,7 +138,8 @@ def _from(start: Path, target: Path) -> str:
     return str(target) if relative.count("..") > 2 else relative
 
 
-def _write(student: Student, folder: Path, lesson: Lesson) -> None:
+def write_submission(student: Student, folder: Path, lesson: Lesson) -> None:
+    """Write what a simulated student hands in below `folder`."""
     notebook = nbformat.v4.new_notebook(metadata=copy.deepcopy(lesson.notebook.metadata))
     notebook.cells = copy.deepcopy(list(lesson.shown))
     for cell in notebook.cells:
