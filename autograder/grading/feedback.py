@@ -55,7 +55,10 @@ def write_feedback(path: Path, outcome: Outcome, row: Row, lesson: Lesson, stand
 
 def _mark(outcome: Outcome, row: Row, lesson: Lesson, standing: Standing | None) -> str:
     """A hash of everything that a page depends on."""
-    data = [_looks(), title_of(lesson), lesson.code_answers, lesson.written, outcome.as_dict(), asdict(row),
+    found = outcome.as_dict()
+    for verdict in found["verdicts"]:
+        del verdict["seconds"]  # no page shows them, and no two runs take the same
+    data = [_looks(), title_of(lesson), lesson.code_answers, lesson.written, found, asdict(row),
             asdict(standing) if standing else None]
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
