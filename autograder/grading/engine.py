@@ -16,7 +16,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 
@@ -107,8 +108,12 @@ class Engine:
         with self.starting:
             if self.failure is not None:
                 raise self.failure
+            zygote, examiner = _both(self.zygote.start, self.examiner.start)
             try:
-                _both(self.zygote.start, self.examiner.start)
+                if examiner is not None:
+                    raise examiner
+                if zygote is not None:  # it may only read what lessons cache; by now the examiner has made it
+                    self.zygote.start()
             except InfrastructureError as error:
                 self.failure = error
                 raise
@@ -316,21 +321,14 @@ def _reply(message: dict, seconds: float, limit: float) -> Reply:
                  message.get("evalue", ""), frames, seconds, limit)
 
 
-def _both(one, other) -> None:
-    """Call both at the same time; the first one's error goes before the other's."""
-    failed: list[BaseException] = []
-
-    def guarded() -> None:
+def _both(*starts: Callable[[], None]) -> list[InfrastructureError | None]:
+    """Call all at the same time; what each failed with."""
+    def guarded(start: Callable[[], None]) -> InfrastructureError | None:
         try:
-            other()
-        except BaseException as error:
-            failed.append(error)
+            start()
+        except InfrastructureError as error:
+            return error
+        return None
 
-    thread = threading.Thread(target=guarded)
-    thread.start()
-    try:
-        one()
-    finally:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(len(starts)) as pool:
+        return list(pool.map(guarded, starts))

@@ -14,6 +14,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -24,7 +26,7 @@ from traitlets import Int, Unicode
 
 from autograder.errors import InfrastructureError
 from autograder.grading.limits import MEMORY
-from autograder.grading.servers import Server, config_of
+from autograder.grading.servers import Server, config_of, environment
 from autograder.grading.steps import OWN, Step
 from autograder.grading.wall import choose_wall
 from autograder.grading.watch import family, too_much, usage
@@ -175,7 +177,14 @@ def _zygote(wall: str, warm: str, memory: int) -> tuple[Server, Path]:
             seen.chmod(0o755)
             chosen = choose_wall(wall, seen, [cache_dir()])
             config = config_of("", [Step(0, OWN, source=warm)], chosen, seen, memory, kernels=True)
-            _servers[wall, warm, memory] = Server("autograder.grading.zygote", config, chosen, seen), seen
+            server = Server("autograder.grading.zygote", config, chosen, seen)
+            try:
+                server.start()
+            except InfrastructureError:  # behind the wall nothing can be cached: do it here, and try again
+                subprocess.run([sys.executable, "-c", warm], env=os.environ | environment(seen), check=False,
+                               capture_output=True)
+                server.start()
+            _servers[wall, warm, memory] = server, seen
         return _servers[wall, warm, memory]
 
 

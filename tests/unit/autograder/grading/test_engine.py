@@ -147,6 +147,20 @@ def test_the_lessons_own_failure_is_not_the_students(lesson, monkeypatch):
         engine.execute(broken)
 
 
+def test_what_a_lesson_caches_is_made_before_the_wall_makes_it_read_only(lesson, monkeypatch, tmp_path, tools):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    caching = copy.deepcopy(lesson.notebook)
+    first = next(cell for cell in caching.cells if cell.cell_type == "code")
+    first.source += ("\nfrom helpers.files import cache_dir\nmade = cache_dir() / 'made.txt'\n"
+                     "if not made.exists():\n    made.write_text('once')")
+    monkeypatch.setitem(lesson.__dict__, "notebook", caching)
+    notebook = copy.deepcopy(caching)
+    for name, source in tools.RIGHT.items():
+        tools.cell_of(notebook, name).source = source
+    with Engine(lesson, Limits(cell=20)) as engine:
+        assert statuses(engine, engine.execute(notebook))[1] == PASSED
+
+
 def test_a_server_that_died_is_started_again(run, tiny):
     run()
     for server in (tiny.zygote, tiny.examiner):
