@@ -155,9 +155,11 @@ def _score(course: Path, student: str) -> float:
 
 
 def _last_error(said: str) -> str:
-    found = re.findall(r"^(?:\[AutogradeApp \| ERROR\] )?(\w*(?:Error|Exception|Timeout|Kernel)\w*: .{0,80})", said,
-                       flags=re.MULTILINE)
-    return found[-1].strip() if found else "nbgrader failed"
+    """The last line of its last traceback, or what it called critical."""
+    found = re.findall(r"^ +(?:\w+\.)*(\w*(?:Error|Exception|NotFound)\b.*)$", said, flags=re.MULTILINE)
+    found += re.findall(r"^\[\w+ \| (?:CRITICAL|FATAL)\] (.*)$", said, flags=re.MULTILINE)
+    # Without what it quotes of the file: paths of this machine, pieces of the notebook.
+    return re.split(r"[:,.]? *['\"]", found[-1].strip())[0][:90] if found else "it gives up without a word"
 
 
 if __name__ == "__main__":

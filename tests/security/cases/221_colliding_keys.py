@@ -1,7 +1,7 @@
 """A dict with ten thousand keys of the same hash, slow for everybody who builds it.
 
 loses: pairs
-status: failed error timeout killed
+status: failed error timeout killed tampered
 """
 # %% pairs
 def pairs(words):

@@ -1,4 +1,4 @@
-"""Takes three seconds of the five that it may.
+"""Takes three seconds.
 """
 # %% mean_square
 import time
