@@ -1,6 +1,7 @@
 """Every case of the corpus, handed in as one class: none gains a point, none costs anybody else one."""
 
 import csv
+import os
 import pickle
 
 import pytest
@@ -13,9 +14,9 @@ CASES = {case.name: case for case in all_cases()}
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory, worker_id):
+def graded(tmp_path_factory):
     """Graded once: where several processes run the tests, the first that comes here does it for all."""
-    if worker_id == "master":
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         return grade_class(tmp_path_factory.mktemp("wall"))
     shared = tmp_path_factory.getbasetemp().parent / "wall.pickle"
     with FileLock(f"{shared}.lock"):
