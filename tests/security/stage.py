@@ -31,7 +31,7 @@ import psutil
 
 from corpus import CANARIES, Case
 
-SHARED = ("/tmp", "/var/tmp", "/dev/shm")
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock", str(Path.home()))
 SECRET = "WALL_" + "SECRET"  # the environment variable; a case that names it in one word would find itself
 
 

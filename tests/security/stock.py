@@ -135,7 +135,7 @@ def _command(course: Path, log: Path, command: tuple[str, ...]) -> None:
     os.environ |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
         "JUPYTER_CONFIG_DIR": str(course / ".jupyter"), "JUPYTER_DATA_DIR": str(course / ".jupyter"),
-        "IPYTHONDIR": str(course / ".ipython")}
+        "IPYTHONDIR": str(course / ".ipython"), "HOME": str(course)}
     with log.open("wb") as file:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(file.fileno(), 1)
