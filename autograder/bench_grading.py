@@ -32,7 +32,7 @@ from autograder.authoring.bank import load_bank
 from autograder.cast import Cast, Student
 from autograder.course import Course
 from autograder.grading.engine import Engine
-from autograder.grading.lesson import Lesson, load_lesson
+from autograder.grading.lesson import NOT_RUN, Lesson, load_lesson
 from autograder.grading.limits import Limits
 from autograder.grading.steps import TEST
 from autograder.grading.watch import family
@@ -102,12 +102,14 @@ def _stock(course: Course, unit: str, submissions: Path, groups: list[list[str]]
     for place, names in zip(roots, groups, strict=True):
         shutil.copytree(course.root / "source" / unit, place / "source" / unit)
         shutil.copy(course.root / "nbgrader_config.py", place)
+        _graded_cells_only(place / "source" / unit / f"{unit}.ipynb")
         _run(place, "generate_assignment", unit, "--create")
         for name in names:
             source = next((submissions / name).rglob("*.ipynb"))
             target = place / "submitted" / name / unit / f"{unit}.ipynb"
             target.parent.mkdir(parents=True)
             shutil.copy(source, target)
+            _graded_cells_only(target)
 
     def grade(place: Path) -> None:
         _run(place, "autograde", unit)
@@ -121,6 +123,13 @@ def _stock(course: Course, unit: str, submissions: Path, groups: list[list[str]]
     for place in roots:
         scores |= _scores(place / "gradebook.db", unit)
     return seconds, scores
+
+
+def _graded_cells_only(path: Path) -> None:
+    """Without demonstrations, which `course grade` does not run: stock nbgrader can leave out one tag only."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if not NOT_RUN & set(cells.tags(cell))]
+    nbformat.write(notebook, path)
 
 
 def _run(place: Path, *command: str) -> None:
@@ -203,7 +212,7 @@ def _cold_memory(course: Course, unit: str) -> int:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(course.source_notebook(unit), as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if not {"lab", "demo"} & set(cells.tags(cell))]
+    notebook.cells = [cell for cell in notebook.cells if not NOT_RUN & set(cells.tags(cell))]
     client = NotebookClient(notebook, timeout=600, kernel_name="python3",
                             resources={"metadata": {"path": str(course.source(unit).parent)}})
 

@@ -231,7 +231,7 @@ class _Run:
             self.done.replies[index] = reply
             if self.kinds[index] != TEST:
                 cell.outputs = [NotebookNode(one) for one in deepcopy(outputs)]
-        if self.kinds[index] == ANSWER and reply.status in {"output", "tampered"}:
+        if self.kinds[index] in (ANSWER, TEST) and reply.status in {"output", "tampered"}:
             self.done.culprits.setdefault(self.exercise[index], reply)
 
     def _lost(self, index: int | None, why: str, sitting: _Sitting, seconds: float, limit: float) -> None:

@@ -61,6 +61,10 @@ def ended(reply: Reply, exercise: str) -> str:
                 "or for work that grows too fast.")
     if reply.status == "memory":
         return f"`{exercise}` used more memory than a submission may have."
+    if reply.status == "files":
+        return f"`{exercise}` made more files than a submission may."
+    if reply.status == "tampered":
+        return f"`{exercise}` sent back what no answer sends ({_cut(reply.evalue)})."
     if reply.status == "output":
         return f"`{exercise}` printed more than a notebook can hold."
     if reply.status == "error":

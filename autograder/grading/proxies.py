@@ -47,6 +47,7 @@ class Student:
 
     def __init__(self, channel: Channel, shared: handover.Shared):
         self.channel, self.shared = channel, shared
+        self.behind: list[int] = []  # own cells that the other side has not been told of
         self.forgotten: list[int] = []
         self.outputs: list[dict] = []  # what the last request showed
 
@@ -55,7 +56,8 @@ class Student:
         self._ask({"do": "cell", "index": index, "source": source})
 
     def own(self, index: int) -> None:
-        self._ask({"do": "own", "index": index})
+        """Bind what one of the lesson's own cells bound, before the next request."""
+        self.behind.append(index)
 
     def function(self, name: str) -> Handle:
         """The proxy of a function or class that the student should have defined."""
@@ -82,9 +84,8 @@ class Student:
         return self.shared.dumps(value, _key)
 
     def _ask(self, request: dict, data: bytes | None = None) -> Any:
-        if self.forgotten and request["do"] != "forget":
-            handles, self.forgotten = self.forgotten, []
-            self._ask({"do": "forget", "handles": handles})
+        request |= {"own": self.behind, "forget": self.forgotten}
+        self.behind, self.forgotten = [], []
         try:
             self.channel.send(json.dumps(request).encode(), [] if data is None else [data])
             header, buffers = self.channel.receive()
@@ -207,7 +208,8 @@ def _error(reply: dict) -> StudentError:
 
 def _made(known: str, said: str, frames: list[tuple[int | None, int]], name: str = "") -> StudentError:
     kind = _error_class(known)
-    error = kind.__new__(kind)  # some builtins want arguments of their own
+    builtin = getattr(builtins, known) if _catchable(known) else Exception
+    error = builtin.__new__(kind)  # not called: some builtins want arguments of their own
     error.name, error.said, error.frames = name or known, said, frames
     return error
 
@@ -219,7 +221,10 @@ def _catchable(name: str) -> bool:
 
 @cache
 def _error_class(known: str) -> type[StudentError]:
-    return type(known, (StudentError, getattr(builtins, known)), {}) if _catchable(known) else StudentError
+    if not _catchable(known):
+        return StudentError
+    # The builtin goes first, since some (MemoryError) make their own objects only; several have their own __str__.
+    return type(known, (getattr(builtins, known), StudentError), {"__str__": StudentError.__str__})
 
 
 def _outputs(found: Any) -> list[dict]:

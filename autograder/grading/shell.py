@@ -10,6 +10,7 @@ from collections.abc import Callable
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 from traitlets.config import Config
 
 from autograder.grading.warm import cell_of, file_of
@@ -74,8 +75,9 @@ class _Stream(io.TextIOBase):
 
 
 class _Publisher(DisplayPublisher):
-    def publish(self, data, metadata=None, **kwargs) -> None:
-        self.shell.outputs.data("display_data", dict(data))
+    def publish(self, data, metadata=None, *, update=False, **kwargs) -> None:
+        if not update:
+            self.shell.outputs.data("display_data", dict(data))
 
 
 class _Hook(DisplayHook):
@@ -92,6 +94,7 @@ class Shell(InteractiveShell):
 
     def start(self, most_output: int) -> None:
         self.outputs = Outputs(most_output)
+        self.user_ns["display"] = display
         sys.stdout, sys.stderr = _Stream("stdout", self.outputs), _Stream("stderr", self.outputs)
 
     def run(self, index: int, source: str):

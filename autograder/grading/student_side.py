@@ -3,10 +3,10 @@
 All of it runs beside hostile code. What it replies is a claim about what an answer returned, and nothing more.
 
 A request is one frame, a JSON header and at most one buffer, pickled by the examiner:
-    cell: run a cell (an answer, or one of the lesson's that depends on answers)
-    own: bind what one of the lesson's own cells bound      value: a name, as data
+    cell: run a cell (an answer, or one of the lesson's that depends on answers)      value: a name, as data
     call: a function, method or handle with arguments       beside: a function of the test's, with arguments
-    attribute, item, length, next: of a handle              forget: handles that are not needed any more
+    attribute, item, length, next: of a handle
+Before it does that, it binds what cells of the lesson's own bound (`own`), and forgets handles (`forget`).
 A reply is one value of the codec: {"status": "ok" | "error" | "output", ...}.
 """
 
@@ -35,20 +35,27 @@ class StudentSide:
 
     def __init__(self, channel: Channel, warm: Warm, shell: Shell):
         self.channel, self.warm, self.shell = channel, warm, shell
+        self.pid = os.getpid()
         self.handles: dict[int, object] = {}
         self.twins: dict = {}
 
     def serve(self) -> None:
         actions: dict[str, Callable] = {
             name: getattr(self, f"_{name}")
-            for name in ("cell", "own", "value", "call", "beside", "attribute", "item", "length", "next", "forget")}
+            for name in ("cell", "value", "call", "beside", "attribute", "item", "length", "next")}
         while True:
             try:
                 header, buffers = self.channel.receive()
             except Gone:
                 return
             request = json.loads(header)
+            for index in request["own"]:
+                self.warm.apply(index)
+            for number in request["forget"]:
+                self.handles.pop(number, None)
             reply = self._guarded(actions[request["do"]], request, bytes(buffers[0]) if buffers else b"")
+            if os.getpid() != self.pid:  # an answer has forked, and this is the copy
+                os._exit(0)
             try:
                 encoded = codec.encode(reply, self._keep)
             except BaseException as error:
@@ -88,10 +95,6 @@ class StudentSide:
             raise error
         return self._value_of(None)
 
-    def _own(self, request: dict, data: bytes) -> dict:
-        self.warm.apply(request["index"])
-        return {"status": "ok"}
-
     def _value(self, request: dict, data: bytes) -> dict:
         return self._value_of(self._named(request["name"]))
 
@@ -126,11 +129,6 @@ class StudentSide:
             return {"status": "ok", "value": [made, next(self._answer(made))], "outputs": self.shell.outputs.take()}
         except StopIteration:
             return {"status": "ok", "value": [made], "outputs": self.shell.outputs.take()}
-
-    def _forget(self, request: dict, data: bytes) -> dict:
-        for number in request["handles"]:
-            self.handles.pop(number, None)
-        return {"status": "ok"}
 
     def _load(self, data: bytes) -> object:
         return handover.loads(data, self.warm.everything, self._answer, self.twins)

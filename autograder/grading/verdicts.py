@@ -65,6 +65,10 @@ def _failure(test: Test, index: int, reply: Reply | None, lesson: Lesson, rebuil
             return "timeout", "Not run: the time for the whole notebook was used up before this test.", False
         return "killed", "Not run: the Python process of this notebook ended too often.", False
     if reply.status == "error":
+        cell = next((executed.replies.get(i) for i, one in enumerate(executed.notebook.cells)
+                     if cells.is_solution(one) and cells.grade_id(one) == test.exercise), None)
+        if cell is not None and cell.status == "timeout" and reply.ename == "NameError":
+            return "timeout", f"Not run: {ended(cell, test.exercise)}", False
         broken = {cells.grade_id(executed.notebook.cells[i]): one for i, one in executed.replies.items()
                   if one.status == "error" and cells.is_solution(executed.notebook.cells[i])}
         return explain(test, index, reply, lesson, rebuilt, executed.notebook, broken)
@@ -72,7 +76,7 @@ def _failure(test: Test, index: int, reply: Reply | None, lesson: Lesson, rebuil
 
 
 def _ended(reply: Reply) -> str:
-    return {"output": "killed", "ok": "killed"}.get(reply.status, reply.status)
+    return {"output": "killed", "ok": "killed", "files": "memory"}.get(reply.status, reply.status)
 
 
 def _sentence(text: str) -> str:
