@@ -43,10 +43,6 @@ class Twins:
             self._sent.update(self._now)
         self._now.clear()
 
-    def forget(self) -> None:
-        """The other side is a new process: every state has to be sent again."""
-        self._sent.clear()
-
 
 def receive(sent: Sent, twins: MutableMapping[int, Any]) -> object:
     """On the student's side: the twin, in the state that was sent or as its last use left it."""

@@ -64,10 +64,14 @@ def drop_rights() -> None:
     refuse_system_calls()
 
 
-def limit(memory: int) -> None:
-    """What one process may use; `watch` looks at all of a box together. memory: bytes beyond what it has now."""
+def limit(memory: int, in_box: bool) -> None:
+    """What one process may use; `watch` looks at all of a box together. memory: bytes beyond what it has now.
+
+    Processes are counted for a user in a namespace: outside a box that would be everything the grader's user runs.
+    """
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NPROC, _PROCESSES)
+    if in_box:
+        _limit(resource.RLIMIT_NPROC, _PROCESSES)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
     _limit(resource.RLIMIT_DATA, _data() + memory)  # asking for more is a MemoryError, no sudden end

@@ -10,6 +10,8 @@ import atexit
 import hashlib
 import pickle
 import threading
+from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -75,23 +77,32 @@ _lock = threading.Lock()
 _engines: dict[str, Engine] = {}  # in a worker: the engine of the class that it grades
 
 
+_busy: Counter[str] = Counter()
+
+
 def _execute(key: str, work: bytes, notebook: NotebookNode) -> Executed:
-    return _engine(key, work).execute(notebook)
+    engine = _engine(key, work)
+    try:
+        return engine.execute(notebook)
+    finally:
+        with _lock:
+            _busy[key] -= 1
 
 
 def _engine(key: str, work: bytes) -> Engine:
     with _lock:
         if key not in _engines:
-            _close()
+            _close(keep={other for other, count in _busy.items() if count})
             lesson, limits, wall, contents = pickle.loads(work)
             never = [Path(__file__).resolve().parents[2] / name for name in ("source", "tests")]
             _engines[key] = Engine(lesson, limits, wall, never, contents).__enter__()
+        _busy[key] += 1
         return _engines[key]
 
 
-def _close() -> None:
-    while _engines:
-        _engines.popitem()[1].__exit__()
+def _close(keep: Container[str] = ()) -> None:
+    for key in [key for key in _engines if key not in keep]:
+        _engines.pop(key).__exit__()
 
 
 atexit.register(_close)

@@ -6,13 +6,9 @@ test that was running; then both are forked anew, run what came before, and go o
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import select
 import shutil
-import signal
-import socket
 import tempfile
 import threading
 import time
@@ -30,11 +26,12 @@ from autograder.grading.messages import taken_out
 from autograder.grading.plan import steps_of
 from autograder.grading.reply import Executed, Reply
 from autograder.grading.servers import Server, config_of
+from autograder.grading.sitting import Sitting
 from autograder.grading.steps import ANSWER, DEPENDENT, OWN, TEST
 from autograder.grading.traceback_text import Frame
 from autograder.grading.wall import choose_wall
-from autograder.grading.watch import family, too_much, usage
-from autograder.grading.wire import Channel, Gone, Malformed
+from autograder.grading.watch import too_much
+from autograder.grading.wire import Gone, Malformed
 from helpers.files import cache_dir
 
 _POLL = 0.1
@@ -61,7 +58,7 @@ class Engine:
         self.lesson, self.limits, self.wall_name, self.never = lesson, limits, wall, tuple(never)
         self.files = lesson.contents() if files is None else files
         self.steps = steps_of(lesson)
-        self.starting, self.failure = threading.Lock(), None
+        self.starting, self.started, self.failure = threading.Lock(), False, None
 
     def __enter__(self) -> Engine:
         self.folder = Path(tempfile.mkdtemp(prefix="grading-"))
@@ -105,6 +102,8 @@ class Engine:
 
     def _start(self) -> None:
         """Start both servers, once; what keeps them from starting will keep them the next time too."""
+        if self.started:
+            return
         with self.starting:
             if self.failure is not None:
                 raise self.failure
@@ -117,6 +116,7 @@ class Engine:
             except InfrastructureError as error:
                 self.failure = error
                 raise
+            self.started = True
 
 
 class _Run:
@@ -139,12 +139,16 @@ class _Run:
             if self.restarts > _MAX_RESTARTS:
                 break
             self.restarts += 1
-            before = len(self.done.replies)
-            with _Sitting(self.engine) as sitting:
+            before = self._progress()
+            with Sitting(self.engine.zygote, self.engine.examiner, self.engine.work) as sitting:
                 self._attempt(sitting)
-            if len(self.done.replies) == before and self._left():
+            if self._progress() == before and self._left():
                 raise InfrastructureError("The examiner ended without a report; see `course doctor`.")
         return self.done
+
+    def _progress(self) -> tuple[int, ...]:
+        """Grows with every attempt that has told anything."""
+        return len(self.done.replies), len(self.done.culprits), len(self.skipped)
 
     def _exercises(self) -> dict[int, str]:
         """Index of a cell -> the answer that it is or tests."""
@@ -176,7 +180,7 @@ class _Run:
         return "\n".join(f"def {function}(*args, **kwargs):\n    raise RuntimeError({taken_out(name)!r})"
                          for function in self.lesson.names(name))
 
-    def _attempt(self, sitting: _Sitting) -> None:
+    def _attempt(self, sitting: Sitting) -> None:
         """Run what is left until it is done or the student's process has ended."""
         sitting.report.send(json.dumps({"sources": self._sources(), "tests": self._left()}).encode())
         index, began, limit = None, time.monotonic(), _START_SECONDS
@@ -191,23 +195,27 @@ class _Run:
                 self._lost(index, why, sitting, time.monotonic() - began, limit)
                 return
             if "begin" in message:
-                index, began, limit = message["begin"], time.monotonic(), self._seconds()
+                index, began, limit = message["begin"], time.monotonic(), self._seconds(message["begin"])
             elif "end" in message:
                 reply = _reply(message, time.monotonic() - began, limit)
                 if late:
                     reply.status = "timeout"
                     self.timeouts += 1
-                self._note(message["end"], reply, message.get("outputs", []))
+                self._note(message["end"], reply)
                 if reply.status in {"output", "tampered"} or time.monotonic() >= self.deadline:
                     return  # what is left of that process is not worth going on with, or there is no time for it
                 index, began, limit = None, time.monotonic(), _START_SECONDS
             else:
                 return
 
-    def _seconds(self) -> float:
-        return max(0.1, min(self.limits.after(self.timeouts), self.deadline - time.monotonic()))
+    def _seconds(self, index: int) -> float:
+        seconds = self.limits.after(self.timeouts)
+        before = self.done.replies.get(index)
+        if before is not None and before.status == "ok":  # it is run again, and may take as long as it did
+            seconds = min(self.limits.cell, max(seconds, 2 * before.seconds))
+        return max(0.1, min(seconds, self.deadline - time.monotonic()))
 
-    def _next(self, sitting: _Sitting, deadline: float) -> tuple[dict | None, str]:
+    def _next(self, sitting: Sitting, deadline: float) -> tuple[dict | None, str]:
         """The examiner's next message; or None and why there is none."""
         while True:
             if self.stopping.is_set():
@@ -225,22 +233,23 @@ class _Run:
             if why:
                 return None, why
 
-    def _note(self, index: int, reply: Reply, outputs: list[dict]) -> None:
-        cell = self.done.notebook.cells[index]
+    def _note(self, index: int, reply: Reply) -> None:
         if index not in self.done.replies or self.kinds[index] == TEST:
             self.done.replies[index] = reply
-            if self.kinds[index] != TEST:
-                cell.outputs = [NotebookNode(one) for one in deepcopy(outputs)]
         if self.kinds[index] in (ANSWER, TEST) and reply.status in {"output", "tampered"}:
             self.done.culprits.setdefault(self.exercise[index], reply)
 
-    def _lost(self, index: int | None, why: str, sitting: _Sitting, seconds: float, limit: float) -> None:
+    def _lost(self, index: int | None, why: str, sitting: Sitting, seconds: float, limit: float) -> None:
         """The student's process (or, never by itself, the examiner) has ended, or must."""
-        code = sitting.end()
+        code = sitting.end(patience=5.0 if why == "gone" else 0.0)
+        if why == "crowded":
+            raise InfrastructureError("The machine ran out of memory while this was graded: take fewer --jobs.")
         if index is None:
             if why != "gone":
                 raise InfrastructureError(f"The examiner did not answer within {limit:.0f} s ({why}).")
             return  # all was run, and the examiner left
+        if why == "gone" and code is None:  # the keeper tells how a student's process ends, always
+            raise InfrastructureError("The process that starts the students' processes has ended.")
         self.timeouts += why == "timeout"
         status = {"gone": "killed"}.get(why, why)
         reply = Reply(status, False, seconds=seconds, limit=limit, exit_code=code)
@@ -249,70 +258,6 @@ class _Run:
             self.skipped.add(index)  # one answer among those that it calls is to blame, and its own test tells which
         elif self.kinds[index] == ANSWER or why != "timeout":
             self.done.culprits.setdefault(self.exercise[index], reply)
-
-
-class _Sitting:
-    """A student's process and an examiner, connected; both are gone after the `with` block."""
-
-    def __init__(self, engine: Engine):
-        self.engine = engine
-        self.keeper = self.box = self.pidfd = None
-        self.code: int | None = None
-
-    def __enter__(self) -> _Sitting:
-        ours, theirs = socket.socketpair()  # grader and examiner
-        left, right = socket.socketpair()  # examiner and student
-        read_end, write_end = os.pipe()
-        self.status, self.report = read_end, Channel(ours)
-        try:
-            message = {"do": "student", "files": self.engine.work}
-            reply, handed = self.engine.zygote.fork(message, [write_end, right.fileno()])
-            self.keeper, self.box = reply["keeper"], reply.get("pid")
-            self.pidfd = handed[0] if handed else None
-            self.examiner = self.engine.examiner.fork({"do": "examine"}, [left.fileno(), theirs.fileno()])[0]["pid"]
-        except BaseException:
-            self.end()
-            raise
-        finally:
-            os.close(write_end)
-            for sock in (theirs, left, right):
-                sock.close()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.end()
-        self.report.close()
-
-    def usage(self):
-        return usage([self.keeper, *([self.box] if self.box else [])], self.box)
-
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in what the student's process runs, as a notebook's stop button does."""
-        for pid in family([self.keeper])[1:2]:  # the keeper's only child
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT)
-
-    def end(self) -> int | None:
-        """End both processes and all that they started; returns the student's exit code, if it ended by itself."""
-        if self.status is None:
-            return self.code
-        if select.select([self.status], [], [], 0.05)[0]:
-            with contextlib.suppress(ValueError, KeyError):
-                self.code = json.loads(os.read(self.status, 1000))["exit"]
-        if self.pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            os.close(self.pidfd)
-        elif self.keeper is not None:
-            for pid in reversed(family([self.keeper])):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        if getattr(self, "examiner", None) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.examiner, signal.SIGKILL)
-        os.close(self.status)
-        self.status = None
-        return self.code
 
 
 def _reply(message: dict, seconds: float, limit: float) -> Reply:

@@ -58,10 +58,6 @@ class Shared:
         finally:
             self._twins.delivered(went)
 
-    def forget_twins(self) -> None:
-        """Call this when the student's side is a new process that has seen none of the generators."""
-        self._twins.forget()
-
     def _pickled(self, value: object, answer: Answer) -> bytes:
         file = io.BytesIO()
         module = sys.modules.get(LESSON)

@@ -22,7 +22,6 @@ from autograder.grading.reading import Unreadable, read_bytes
 from autograder.grading.submissions import Submission
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "nbgrader", "ipykernel")
-_NOT_LIMITS = {"threads"}  # follows from --jobs, and gives the same result sooner or later
 
 
 class Keys:
@@ -53,7 +52,7 @@ class Keys:
     @cached_property
     def environment(self) -> str:
         """Of the course's code, Python, the packages that compute, the model's wheels and the limits."""
-        limits = {name: repr(value) for name, value in asdict(self.limits).items() if name not in _NOT_LIMITS}
+        limits = {name: repr(value) for name, value in asdict(self.limits).items()}
         wheels = self.course.settings.get("data-wheels", {})
         parts = [platform.python_version(), platform.machine(), json.dumps(limits, sort_keys=True)]
         parts += [f"{name}=={_version(name)}" for name in (*PACKAGES, *sorted(wheels))]

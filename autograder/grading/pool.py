@@ -18,8 +18,8 @@ def grade_all(submissions: list[Submission], work: Callable[[Submission], Outcom
               stopping: threading.Event) -> Iterator[Outcome]:
     """Yield an outcome for every submission, as each is done; `failed` makes one of an exception.
 
-    Threads suffice: all the work is done by the kernels, each a process of its own. `stopping` is set when the
-    caller gives up, so that running kernels end at once.
+    Threads suffice: all the work is done by processes of their own. `stopping` is set when the caller gives up, so
+    that those that run end at once.
     """
     with _Bar(console, len(submissions)) as bar, ThreadPoolExecutor(max_workers=max(1, jobs)) as workers:
         def run(submission: Submission) -> Outcome:
@@ -30,7 +30,9 @@ def grade_all(submissions: list[Submission], work: Callable[[Submission], Outcom
         try:
             for future in as_completed(running):
                 error = future.exception()
-                outcome = failed(running[future], error) if error is not None else future.result()
+                submission = running.pop(future)  # with it goes the outcome, which holds every answer
+                outcome = failed(submission, error) if error is not None else future.result()
+                del future
                 yield outcome
                 bar.done(outcome)
         except BaseException:

@@ -49,7 +49,6 @@ class Student:
         self.channel, self.shared = channel, shared
         self.behind: list[int] = []  # own cells that the other side has not been told of
         self.forgotten: list[int] = []
-        self.outputs: list[dict] = []  # what the last request showed
 
     def cell(self, index: int, source: str) -> None:
         """Run a cell; raises StudentError."""
@@ -102,7 +101,6 @@ class Student:
     def _checked(self, reply: Any) -> Any:
         if type(reply) is not dict or reply.get("status") not in {"ok", "error", "output"}:
             raise Tampered("a reply without a status")
-        self.outputs = _outputs(reply.get("outputs"))
         if reply["status"] == "output":
             raise TooMuchOutput
         if reply["status"] == "error":
@@ -225,22 +223,3 @@ def _error_class(known: str) -> type[StudentError]:
         return StudentError
     # The builtin goes first, since some (MemoryError) make their own objects only; several have their own __str__.
     return type(known, (getattr(builtins, known), StudentError), {"__str__": StudentError.__str__})
-
-
-def _outputs(found: Any) -> list[dict]:
-    """The outputs that are text or a picture: nothing that a browser would run."""
-    kept = []
-    for one in found if type(found) is list else ():
-        if type(one) is not dict:
-            continue
-        if one.get("output_type") == "stream" and one.get("name") in ("stdout", "stderr"):
-            kept.append({"output_type": "stream", "name": one["name"], "text": _text(one.get("text"))})
-        elif one.get("output_type") in ("display_data", "execute_result") and type(one.get("data")) is dict:
-            data = {kind: _text(one["data"].get(kind)) for kind in ("text/plain", "image/png") if kind in one["data"]}
-            if data:
-                kept.append({"output_type": "display_data", "data": data, "metadata": {}})
-    return kept[:1000]
-
-
-def _text(value: Any) -> str:
-    return value if type(value) is str else ""

@@ -30,7 +30,7 @@ class Reply:
 
 @dataclass
 class Executed:
-    """The notebook with its outputs, and how each code cell ended: index -> Reply; a cell without one never ran.
+    """The notebook, and how each code cell ended: index -> Reply; a cell without one never ran.
 
     culprits: grade_id of an answer -> the reply that took it out of the run.
     """

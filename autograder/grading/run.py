@@ -64,7 +64,7 @@ def grade(course: Course, unit: str, submissions: Path, out: Path, jobs: int = 2
         _say_unchanged(console, sum(one.path is not None for one in found if one.student not in waiting))
         todo = [one for one in found if one.student in waiting]
         if any(one.path is not None for one in todo):
-            with _engine(course, lesson, limits, wall, scheduler, out) as engine:
+            with _engine(course, lesson, limits, wall, scheduler, [out, folder]) as engine:
                 _grade(todo, waiting, desk, lesson, engine, getattr(engine, "jobs", jobs), console)
         else:
             _grade(todo, waiting, desk, lesson, None, 1, console)
@@ -91,10 +91,10 @@ def _grade(todo: list[Submission], keys: dict[str, str], desk: Desk, lesson: Les
 
 
 def _engine(course: Course, lesson: Lesson, limits: Limits, wall: str, scheduler: str | None,
-            out: Path) -> Engine | Cluster:
+            private: list[Path]) -> Engine | Cluster:
     if scheduler is not None:
         return Cluster(lesson, limits, wall, scheduler)
-    hidden = [course.source(lesson.unit), out.resolve()]
+    hidden = [course.source(lesson.unit), course.bank(lesson.unit), *private]
     return Engine(lesson, limits, wall, hidden)
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from helpers.files import cache_dir
 
 _WARM_SECONDS = 300.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "CUDA_VISIBLE_DEVICES")
+
+# A server ends with its parent, and to the kernel that is the thread which started it: so it is one that stays.
+_launcher = ThreadPoolExecutor(1, thread_name_prefix="launcher")
 
 
 class Server:
@@ -49,7 +53,7 @@ class Server:
                 try:
                     send_message(self.control, message, fds)
                     reply, handed = receive_message(self.control)
-                except Gone:
+                except (Gone, TimeoutError):  # a late reply would be taken for that to the next message
                     self._stop()
                     if attempt == 2:
                         raise InfrastructureError(f"{self.module} ended twice. {self._said()}") from None
@@ -80,9 +84,9 @@ class Server:
         path.chmod(0o644)
         command = [sys.executable, "-m", self.module, str(theirs.fileno()), str(path)]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
-        self.process = subprocess.Popen(
-            self.wall.around_zygote(command, environment(self.folder)), pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True)
+        self.process = _launcher.submit(
+            subprocess.Popen, self.wall.around_zygote(command, environment(self.folder)), pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True).result()
         theirs.close()
         ours.settimeout(_WARM_SECONDS)
         self.control = ours
@@ -108,7 +112,7 @@ class Server:
     def _said(self) -> str:
         """The last lines of what the process wrote, for the person who has to mend it."""
         with contextlib.suppress(OSError, ValueError):
-            self.log.seek(0)
+            self.log.seek(-min(4096, self.log.seek(0, 2)), 2)
             lines = self.log.read().decode(errors="replace").strip().splitlines()
             return "It said: " + " / ".join(lines[-3:]) if lines else ""
         return ""

@@ -1,9 +1,9 @@
-"""An IPython that runs the cells of a submission and keeps what they show: magics work, and no kernel is needed."""
+"""An IPython that runs the cells of a submission: magics and `display` work, and no kernel is needed."""
 
 from __future__ import annotations
 
 import io
-import os
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -15,59 +15,38 @@ from traitlets.config import Config
 
 from autograder.grading.warm import cell_of, file_of
 
-KEPT = 200_000  # characters of a cell's output that go into the graded notebook
-
 
 class TooMuchOutput(BaseException):
     """A cell printed more than a notebook can hold."""
 
 
-class Outputs:
-    """What a cell shows, as notebook outputs. It never holds more than `KEPT` characters; `most` ends the cell."""
+class Output:
+    """How much was shown since the last request. It is counted and dropped: it may hold inputs of hidden tests."""
 
     def __init__(self, most: int):
-        self.most, self.seen, self.found = most, 0, []
+        self.most, self.seen = most, 0
 
-    def text(self, name: str, text: str) -> None:
-        room = KEPT - self.seen
-        self._count(len(text))
-        if room <= 0:
-            return
-        last = self.found[-1] if self.found else {}
-        if last.get("output_type") == "stream" and last.get("name") == name:
-            last["text"] += text[:room]
-        else:
-            self.found.append({"output_type": "stream", "name": name, "text": text[:room]})
-
-    def data(self, kind: str, data: dict) -> None:
-        size = sum(len(str(value)) for value in data.values())
-        room = KEPT - self.seen
-        self._count(size)
-        if size <= room or "image/png" in data:
-            self.found.append({"output_type": kind, "data": data, "metadata": {}})
-
-    def take(self) -> list[dict]:
-        found, self.found, self.seen = self.found, [], 0
-        return found
-
-    def _count(self, size: int) -> None:
-        self.seen += size
+    def add(self, shown: object) -> None:
+        self.seen += len(str(shown))
         if self.seen > self.most:
             raise TooMuchOutput
 
 
 class _Stream(io.TextIOBase):
-    """stdout or stderr; text that the shell's programs write to its descriptor is not seen."""
+    """stdout or stderr."""
 
-    def __init__(self, name: str, outputs: Outputs):
-        self.name, self.outputs = name, outputs
+    def __init__(self, output: Output):
+        self.output = output
 
     def write(self, text: str) -> int:
-        self.outputs.text(self.name, str(text))
+        self.output.add(text)
         return len(text)
 
     def writable(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return 1  # which leads nowhere
 
     @property
     def encoding(self) -> str:
@@ -75,16 +54,17 @@ class _Stream(io.TextIOBase):
 
 
 class _Publisher(DisplayPublisher):
-    def publish(self, data, metadata=None, *, update=False, **kwargs) -> None:
-        if not update:
-            self.shell.outputs.data("display_data", dict(data))
+    def publish(self, data, metadata=None, **kwargs) -> None:
+        for shown in data.values():
+            self.shell.output.add(shown)
 
 
 class _Hook(DisplayHook):
     def __call__(self, result=None) -> None:
         if result is not None and not self.quiet():
             data, _ = self.shell.display_formatter.format(result)
-            self.shell.outputs.data("execute_result", data)
+            for shown in data.values():
+                self.shell.output.add(shown)
 
 
 class Shell(InteractiveShell):
@@ -93,9 +73,9 @@ class Shell(InteractiveShell):
     cell = -1  # the one that runs
 
     def start(self, most_output: int) -> None:
-        self.outputs = Outputs(most_output)
+        self.output = Output(most_output)
         self.user_ns["display"] = display
-        sys.stdout, sys.stderr = _Stream("stdout", self.outputs), _Stream("stderr", self.outputs)
+        sys.stdout, sys.stderr = _Stream(self.output), _Stream(self.output)
 
     def run(self, index: int, source: str):
         """Run a cell; returns IPython's result, with the error in it."""
@@ -111,7 +91,9 @@ class Shell(InteractiveShell):
         raise SystemExit
 
     def system(self, command: str) -> None:
-        self.outputs.text("stdout", os.popen(command).read())
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, errors="replace", check=False)
+        self.user_ns["_exit_code"] = done.returncode
+        print(done.stdout + done.stderr, end="")
 
     def enable_gui(self, gui=None) -> None:
         """There is no screen."""

@@ -67,10 +67,11 @@ class StudentSide:
 
     def _guarded(self, action: Callable[[dict, bytes], dict], request: dict, data: bytes) -> dict:
         try:
+            self.shell.output.seen = 0
             signal.signal(signal.SIGINT, signal.default_int_handler)
             return action(request, data)
         except TooMuchOutput:
-            return {"status": "output", "outputs": self.shell.outputs.take()}
+            return {"status": "output"}
         except BaseException as error:
             return self._error(error)
         finally:
@@ -82,11 +83,10 @@ class StudentSide:
             said = str(error)[:_LONGEST_ERROR]
         except BaseException:
             said = ""
-        return {"status": "error", "kinds": kinds, "said": said, "frames": frames(error, _is_ours),
-                "outputs": self.shell.outputs.take()}
+        return {"status": "error", "kinds": kinds, "said": said, "frames": frames(error, _is_ours)}
 
     def _value_of(self, value: object) -> dict:
-        return {"status": "ok", "value": value, "outputs": self.shell.outputs.take()}
+        return {"status": "ok", "value": value}
 
     def _cell(self, request: dict, data: bytes) -> dict:
         result = self.shell.run(request["index"], request["source"])
@@ -126,9 +126,9 @@ class StudentSide:
             iterator = iter(self._answer(made))
             made = self._keep(iterator)
         try:
-            return {"status": "ok", "value": [made, next(self._answer(made))], "outputs": self.shell.outputs.take()}
+            return {"status": "ok", "value": [made, next(self._answer(made))]}
         except StopIteration:
-            return {"status": "ok", "value": [made], "outputs": self.shell.outputs.take()}
+            return {"status": "ok", "value": [made]}
 
     def _load(self, data: bytes) -> object:
         return handover.loads(data, self.warm.everything, self._answer, self.twins)

@@ -1,4 +1,4 @@
-"""What each test came to. Default deny: points only for a test that was run and of which the kernel replied ok."""
+"""What each test came to. Default deny: points only for a test that was run and of which the examiner said ok."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import linecache
 from collections.abc import Iterable
+from pathlib import Path
 from types import CodeType
 
 from autograder.grading.steps import OWN, Step
@@ -51,6 +52,7 @@ class Warm:
         self.everything = dict(self.namespace)
         self.begin()
         assert_one_thread("after the lesson's own cells")
+        _assert_nothing_shared()
         gc.collect()
         gc.freeze()  # a collection in a fork would otherwise touch, and so copy, every page
         return self
@@ -89,6 +91,14 @@ def cell_of(filename: str) -> int | None:
 
 def _no_display(*_, **__) -> None:
     """Figures of the lesson's own cells are for its readers."""
+
+
+def _assert_nothing_shared() -> None:
+    """Raise LessonFailed if the process has memory that its forks would share and could all write to."""
+    maps = Path("/proc/self/maps")
+    shared = [line.split()[-1] for line in maps.read_text().splitlines() if " rw-s " in line] if maps.exists() else []
+    if shared:
+        raise LessonFailed(f"memory that all students would share was left by the lesson's own cells ({shared[0]})")
 
 
 def _unshare_tqdm() -> None:

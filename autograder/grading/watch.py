@@ -85,11 +85,11 @@ def _free() -> int:
 
 
 def too_much(used: Usage, memory: int) -> str | None:
-    """What is used up, in words; None while all is well."""
+    """What is used up: memory or files of the submission's, or the machine is crowded; None while all is well."""
     if used.memory > memory:
         return "memory"
     if used.files > MAX_FILES:
         return "files"
-    if used.free < _LEAST_FREE:
-        return "memory"
+    if used.free < _LEAST_FREE:  # whoever is looked at need not be the one who took it
+        return "memory" if used.memory > memory // 2 else "crowded"
     return None

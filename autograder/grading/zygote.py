@@ -59,12 +59,15 @@ def build_box(wall: Wall, files: str) -> Box | None:
         os.close(read_end)
         os.close(write_end)
         return None
-    builder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[write_end],
-                               bufsize=0)
+    # No descriptor of the grader's goes in: not even the log, which one student could write to and the next one read.
+    builder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               pass_fds=[write_end], bufsize=0)
     os.close(write_end)
-    with os.fdopen(read_end, encoding="utf-8") as info:
-        said = info.read()
+    said = ""
     try:
+        with os.fdopen(read_end, encoding="utf-8") as info:
+            if select.select([info], [], [], _BOX_SECONDS)[0]:
+                said = info.read()
         builder.stdin.write(b"x")
         if not select.select([builder.stdout], [], [], _BOX_SECONDS)[0] or builder.stdout.read(1) != b"x":
             raise OSError("a box does not stand")
@@ -72,6 +75,8 @@ def build_box(wall: Wall, files: str) -> Box | None:
         return Box(builder, pid, os.pidfd_open(pid))
     except (OSError, ValueError, KeyError) as error:
         builder.kill()
+        builder.stdin.close()
+        builder.stdout.close()
         builder.wait()
         raise OSError(f"a box cannot be built ({error}): {said}") from error
 
@@ -87,7 +92,12 @@ class Zygote:
         """fds: the status pipe first, then what the child gets. Replies with the keeper's pid, and hands over a
         pidfd of the box's first process, if there is a box, through which all of it can be ended."""
         built = build_box(self.wall, message["files"])
-        keeper = forkserver.fork(lambda: self._keep(message, fds, built))
+        try:
+            keeper = forkserver.fork(lambda: self._keep(message, fds, built))
+        except OSError:
+            if built is not None:
+                built.close()
+            raise
         if built is None:
             return {"keeper": keeper}, []
         self.boxes[keeper] = built
@@ -106,6 +116,7 @@ class Zygote:
         status, *handed = fds
         if built is not None:
             box.enter(built.pidfd)
+            box.end_with_the_parent()  # again: entering has undone it
         child = forkserver.fork(lambda: self._be_the_student(message, handed, built is not None))
         for fd in handed:
             os.close(fd)
@@ -123,8 +134,8 @@ class Zygote:
         forkserver.close_all_but({2, *fds})
         forkserver.reset_signals()
         work = WORK if in_box else _scratch_folder(message["files"])
+        box.limit(self.memory, in_box)
         if in_box:
-            box.limit(self.memory)
             box.drop_rights()
         box.end_with_the_parent()
         forkserver.reseed()

@@ -10,8 +10,10 @@ import pytest
 
 from autograder.authoring.build import build
 from autograder.course import Course
+from autograder.grading.engine import Engine
 from autograder.grading.gradebook import Gradebook
 from autograder.grading.lesson import load_lesson
+from autograder.grading.limits import Limits
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = Path(__file__).resolve().parents[4]
@@ -37,6 +39,13 @@ def course(tmp_path_factory):
 @pytest.fixture(scope="session")
 def lesson(course):
     return load_lesson(course, UNIT)
+
+
+@pytest.fixture(scope="session")
+def engine(lesson):
+    """Started once: a warm fork for every submission of the tiny lesson."""
+    with Engine(lesson, Limits(cell=20)) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

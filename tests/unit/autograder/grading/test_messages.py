@@ -1,15 +1,11 @@
-"""Messages help, and never give hidden tests away. One kernel tries every answer to `double`, one after the other."""
+"""Messages help, and never give hidden tests away."""
 
-import asyncio
 import copy
 
 import nbformat
 import pytest
 
 from autograder import cells
-from autograder.grading.execute import Executed
-from autograder.grading.kernel import Kernel
-from autograder.grading.limits import Limits
 from autograder.grading.reading import parse_notebook
 from autograder.grading.rebuild import rebuild
 from autograder.grading.verdicts import judge
@@ -48,41 +44,25 @@ HIDDEN = {
     "raise RuntimeError(f'double ended the Python process and was taken out of the run {x}')": (
         "error", "RuntimeError (line 4 of your `double` cell: `raise RuntimeError(f'double ended the Python process "
                  "and was taken out of the run {x}')`)"),
-    # Without IPython's own traceback nothing is known but the type.
     "get_ipython().showtraceback = lambda *a, **k: None; raise CheckFailed(str(x))": ("failed", None),
 }
 
 
 @pytest.fixture(scope="module")
-def verdicts(lesson, course):
+def verdicts(lesson, course, engine):
     """name or body -> the verdict on test_double."""
     answers = {name: one[0] for name, one in VISIBLE.items()}
     answers |= {body: f"def double(x):\n    if x == 3.0:\n        return 6.0\n    {body}\n" for body in HIDDEN}
     release = nbformat.read(course.release(lesson.unit), as_version=4)
-    stock = lesson.notebook.cells
-    answer, test = (next(i for i, cell in enumerate(stock) if cells.grade_id(cell) == name)
-                    for name in ("double", "test_double"))
 
-    async def run():
-        kernel = await Kernel(Limits()).start()
-        try:
-            for i, cell in enumerate(stock[:answer]):
-                if cell.cell_type == "code":
-                    await kernel.run(i, copy.deepcopy(cell), 20)
-            return {name: await judged(kernel, source) for name, source in answers.items()}
-        finally:
-            await kernel.stop()
-
-    async def judged(kernel, source):
+    def judged(source):
         mine = copy.deepcopy(release)
         next(cell for cell in mine.cells if cells.grade_id(cell) == "double").source = source
         mine.cells.append(nbformat.v4.new_code_cell("helper = 1"))
         rebuilt = rebuild(lesson, parse_notebook(nbformat.writes(mine).encode()))
-        await kernel.run(-1, nbformat.v4.new_code_cell("globals().pop('double', None)"), 20)
-        replies = {i: await kernel.run(i, rebuilt.notebook.cells[i], 20) for i in (answer, test)}
-        return judge(lesson, rebuilt, Executed(rebuilt.notebook, replies))[0]
+        return judge(lesson, rebuilt, engine.execute(rebuilt.notebook, only="double"))[0]
 
-    return asyncio.run(run())
+    return {name: judged(source) for name, source in answers.items()}
 
 
 @pytest.mark.parametrize("name", VISIBLE)

@@ -51,14 +51,3 @@ def test_a_handle_can_be_shown_and_kept(handle):
     assert {handle: 1}[handle] == 1
     assert type(handle).__name__ == "Cache"
     assert isinstance(handle, Handle)
-
-
-def test_only_text_and_pictures_are_kept_of_outputs():
-    shown = proxies._outputs([
-        {"output_type": "stream", "name": "stdout", "text": "hello"},
-        {"output_type": "display_data", "data": {"text/html": "<script>", "text/plain": "x", "image/png": "iVB"}},
-        {"output_type": "display_data", "data": {"application/javascript": "alert(1)"}},
-        {"output_type": "stream", "name": "elsewhere", "text": "x"}, "nonsense", None])
-    assert shown == [{"output_type": "stream", "name": "stdout", "text": "hello"},
-                     {"output_type": "display_data", "data": {"text/plain": "x", "image/png": "iVB"}, "metadata": {}}]
-    assert proxies._outputs("nonsense") == []

@@ -1,4 +1,4 @@
-"""Default deny: what scores, what does not, and what each ending is called. Everything here runs in real kernels."""
+"""Default deny: what scores, what does not, and what each ending is called. Everything here really runs."""
 
 import nbformat
 import pytest
@@ -9,17 +9,19 @@ from autograder.grading.reading import parse_notebook
 from autograder.grading.rebuild import rebuild
 from autograder.grading.submissions import Submission
 
-LIMITS = Limits(cell=3, grace=1)
+LIMITS = Limits(cell=3)
 
 
 @pytest.fixture
-def judged(lesson, released, tools):
+def judged(lesson, released, tools, engine, monkeypatch):
     """judged(double="...") -> the verdicts by test, all other answers right."""
+    monkeypatch.setattr(engine, "limits", LIMITS)
+
     def go(**answers):
         for name, source in {**tools.RIGHT, **answers}.items():
             tools.cell_of(released, name).source = source
         rebuilt = rebuild(lesson, parse_notebook(nbformat.writes(released).encode()))
-        return {verdict.test: verdict for verdict in examine(lesson, rebuilt, LIMITS).verdicts}
+        return {verdict.test: verdict for verdict in examine(lesson, rebuilt, engine).verdicts}
 
     return go
 
@@ -69,11 +71,11 @@ def test_a_dead_kernel_is_no_earned_zero(judged):
     assert verdicts["test_total_empty"].message.startswith("Not run: `total` ended the Python process")
 
 
-def test_what_cannot_be_read_or_is_not_there_is_denied(lesson, tmp_path):
+def test_what_cannot_be_read_or_is_not_there_is_denied(lesson, tmp_path, engine):
     path = tmp_path / "broken.ipynb"
     path.write_text("{")
-    broken = grade_one(lesson, Submission("ann", path), LIMITS)
-    absent = grade_one(lesson, Submission("bob"), LIMITS)
+    broken = grade_one(lesson, Submission("ann", path), engine)
+    absent = grade_one(lesson, Submission("bob"), engine)
     assert (broken.status, absent.status) == ("unreadable", "missing")
     assert broken.problem == "broken.ipynb is broken JSON, line 1: the file was cut off or edited by hand."
     assert absent.problem == "Handed in nothing."

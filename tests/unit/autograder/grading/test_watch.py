@@ -40,4 +40,5 @@ def test_what_is_too_much():
     assert too_much(Usage(), 1 << 30) is None
     assert too_much(Usage(memory=(1 << 30) + 1), 1 << 30) == "memory"
     assert too_much(Usage(files=1_000_000), 1 << 30) == "files"
-    assert too_much(Usage(free=1), 1 << 30) == "memory"
+    assert too_much(Usage(free=1, memory=600 << 20), 1 << 30) == "memory"
+    assert too_much(Usage(free=1, memory=100 << 20), 1 << 30) == "crowded"  # somebody else took it
