@@ -147,8 +147,8 @@ class Zygote:
 
 
 def _scratch_folder(files: str) -> str:
-    """Where there is no box: an own folder that nothing but tidiness keeps apart."""
-    folder = Path(tempfile.mkdtemp(prefix="student-"))
+    """Where there is no box: an own folder beside `files`, which goes with them when grading ends."""
+    folder = Path(tempfile.mkdtemp(prefix="student-", dir=Path(files).parent))
     subprocess.run(["cp", "-r", f"{files}/.", str(folder)], check=False)
     return str(folder)
 
