@@ -78,7 +78,7 @@ def _try_exercise(lesson: Lesson, exercise: Exercise, bank: Bank, jobs: int) -> 
 
 def _try_candidates(lesson: Lesson, name: str, source: str, tests: list[CodeType], bank: Bank, cpu: float,
                     jobs: int) -> dict:
-    patient, brisk = 10 + 10 * cpu, 3 + 4 * cpu  # an answer of the bank is given more time than a mutant
+    patient, brisk = 20 + 10 * cpu, 3 + 4 * cpu  # an answer of the bank is given more time than a mutant
     answers = [answer for answer in bank.answers if answer.exercise == name]
     every = mutants(source, modules=lesson.modules, filename=f"<{name}>")
     declared = {m.description for m in every if any(e.matches(m.description) for e in bank.equivalent(name))}

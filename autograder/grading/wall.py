@@ -186,14 +186,15 @@ def _code(readable: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _mounts(paths: Iterable[str]) -> list[str]:
-    """Each path read-only where it is on the host; the folders above it made so that everybody can pass."""
+    """Each path read-only where it is on the host; the folders above it made so that everybody can pass, nobody write:
+    some may lie in a scratch folder."""
     arguments: list[str] = []
     made = {"/", "/tmp", "/var/tmp"}
     for path in map(Path, paths):
         for parent in reversed(path.parents):
             if str(parent) not in made:
                 made.add(str(parent))
-                arguments += ["--perms", "0755", "--dir", str(parent)]
+                arguments += ["--perms", "0555", "--dir", str(parent)]
         if path.is_symlink():
             arguments += ["--symlink", str(path.readlink()), str(path)]
         else:

@@ -81,8 +81,8 @@ def test_the_data_wheels_are_installed_and_bring_nothing_along():
 
 
 # module -> distribution, where their names differ
-DISTRIBUTION = {"IPython": "ipython", "PIL": "pillow", "huggingface_hub": "huggingface-hub", "yaml": "pyyaml",
-                "jupyter_client": "jupyter-client", "cycler": "matplotlib"}
+DISTRIBUTION = {"IPython": "ipython", "zmq": "pyzmq", "PIL": "pillow", "huggingface_hub": "huggingface-hub",
+                "yaml": "pyyaml", "jupyter_client": "jupyter-client", "cycler": "matplotlib"}
 
 
 def test_what_is_imported_is_declared():
