@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import json
 import os
 import platform
@@ -31,6 +30,7 @@ from autograder.authoring import lesson_run
 from autograder.authoring.bank import load_bank
 from autograder.cast import Cast, Student
 from autograder.course import Course
+from autograder.graded_answers import with_answers
 from autograder.grading.engine import Engine
 from autograder.grading.lesson import NOT_RUN, Lesson, load_lesson
 from autograder.grading.limits import Limits
@@ -172,15 +172,8 @@ def _compute(course: Course, unit: str) -> float:
 
 def _inside(lesson: Lesson, course: Course, unit: str, submissions: Path, names: list[str]) -> dict:
     """Where the time of one submission goes, in seconds, as a mean; and what a student's process has for itself."""
-    notebooks = []
-    for name in names:
-        read = nbformat.read(next((submissions / name).rglob("*.ipynb")), as_version=4)
-        sources = {cells.grade_id(cell): cell.source for cell in read.cells if cells.is_solution(cell)}
-        notebook = copy.deepcopy(lesson.notebook)
-        for cell in notebook.cells:
-            if cells.is_solution(cell):
-                cell.source = sources[cells.grade_id(cell)]
-        notebooks.append(notebook)
+    notebooks = [with_answers(lesson, nbformat.read(next((submissions / name).rglob("*.ipynb")), as_version=4))
+                 for name in names]
     with Engine(lesson, Limits(), never=[course.source(unit)]) as engine:
         start = time.perf_counter()
         engine.execute(notebooks[0])

@@ -61,7 +61,7 @@ def graded_answers(course: Course, unit: str, jobs: int = 2, wall: str = "auto",
                    wanted: Callable[[Answer], bool] = lambda answer: True) -> Iterator[Graded]:
     """Grade the reference, and in its place each answer of the bank in turn, with the tests of its exercise."""
     lesson = load_lesson(course, unit)
-    reference = _solved(course, lesson)
+    reference = with_answers(lesson, percent.read(course.source(unit)))
     answers = [answer for answer in load_bank(course, unit).answers if wanted(answer)]
     tasks = [(name, None) for name in lesson.code_answers] + [(answer.exercise, answer) for answer in answers]
     with Engine(lesson, Limits(), wall, [course.source(unit)]) as engine, ThreadPoolExecutor(jobs) as pool:
@@ -90,9 +90,9 @@ def _problem(verdicts: tuple[Verdict, ...], answer: Answer | None) -> str:
     return "" if told else f"is wrong, and nothing says {answer.says!r}: {said}"
 
 
-def _solved(course: Course, lesson: Lesson) -> NotebookNode:
-    sources = {cells.grade_id(cell): cell.source for cell in percent.read(course.source(lesson.unit)).cells
-               if cells.is_solution(cell)}
+def with_answers(lesson: Lesson, answered: NotebookNode) -> NotebookNode:
+    """The lesson's notebook with the answers of `answered`, found by grade_id: of its source, or of a submission."""
+    sources = {cells.grade_id(cell): cell.source for cell in answered.cells if cells.is_solution(cell)}
     notebook = deepcopy(lesson.notebook)
     for cell in notebook.cells:
         if cells.is_solution(cell):
