@@ -54,6 +54,9 @@ class Cluster:
     def __exit__(self, *exception: object) -> None:
         self.client.close()
 
+    def warm_up(self) -> None:
+        """Nothing: a worker keeps its engine from one class to the next."""
+
     def execute(self, notebook: NotebookNode, stopping: threading.Event | None = None) -> Executed:
         """Engine.execute on whichever worker is free; a worker that is lost has its work done by another."""
         from distributed import TimeoutError as NotYet

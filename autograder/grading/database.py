@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -85,10 +84,10 @@ def opened(url: str) -> Iterator[api.Gradebook]:
         if whole.get_backend_name() == "sqlite" and whole.database:
             Path(whole.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
-        with _scripts_on_path():
-            unfinished = _was_left_unfinished(engine)
-            book = api.Gradebook(url)
-            _complete(engine, unfinished)
+        if _lacks_its_version(engine):
+            _make(engine)
+        book = api.Gradebook(url)
+        _index(engine)
         engine.dispose()
     try:
         yield book
@@ -138,32 +137,28 @@ def _remembered(out: Path) -> str | None:
         return None
 
 
-def _was_left_unfinished(engine: Engine) -> bool:
-    """Did a run end between making the tables and noting their version? nbgrader itself would not note it any more."""
+def _lacks_its_version(engine: Engine) -> bool:
+    """Is it empty, or did a run end between making the tables and noting their version? Then nothing is in it yet."""
     tables = set(inspect(engine).get_table_names())
-    if not tables or not tables <= {*api.Base.metadata.tables, "alembic_version"}:
+    if not tables <= {*api.Base.metadata.tables, "alembic_version"}:
         return False
     with engine.connect() as connection:
         return not any(table in tables and connection.execute(text(f"SELECT 1 FROM {table}")).first()
                        for table in ("course", "alembic_version"))
 
 
-def _complete(engine: Engine, unfinished: bool) -> None:
+def _make(engine: Engine) -> None:
+    """Tables and version as nbgrader makes them; it asks the program `alembic` for the version, which takes seconds."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(Path(api.__file__).parent / "alembic")).get_current_head()
+    api.Base.metadata.create_all(engine)
     with engine.begin() as connection:
-        if unfinished:
-            connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
-            connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:version)"),
-                               {"version": api.get_alembic_version()})
+        connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:version)"), {"version": head})
+
+
+def _index(engine: Engine) -> None:
+    with engine.begin() as connection:
         for table, column in _INDEXES.items():
             connection.execute(text(f"CREATE INDEX IF NOT EXISTS course_{table}_{column} ON {table} ({column})"))
-
-
-@contextmanager
-def _scripts_on_path() -> Iterator[None]:
-    """To make a new database nbgrader runs `alembic`, which lies beside this Python and need not be on the PATH."""
-    before = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before

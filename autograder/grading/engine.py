@@ -6,6 +6,7 @@ test that was running; then both are forked anew, run what came before, and go o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import shutil
@@ -59,6 +60,7 @@ class Engine:
         self.files = lesson.contents() if files is None else files
         self.steps = steps_of(lesson)
         self.starting, self.started, self.failure = threading.Lock(), False, None
+        self.warming: threading.Thread | None = None
 
     def __enter__(self) -> Engine:
         self.folder = Path(tempfile.mkdtemp(prefix="grading-"))
@@ -70,10 +72,17 @@ class Engine:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self.warming is not None:
+            self.warming.join()
         for server in (getattr(self, "zygote", None), getattr(self, "examiner", None)):
             if server is not None:
                 server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def warm_up(self) -> None:
+        """Start the servers now, in the background, not with the first submission."""
+        self.warming = threading.Thread(target=self._try_to_start, name="warm-up")
+        self.warming.start()
 
     def execute(self, notebook: NotebookNode, stopping: threading.Event | None = None,
                 only: str | None = None) -> Executed:
@@ -117,6 +126,11 @@ class Engine:
                 self.failure = error
                 raise
             self.started = True
+
+
+    def _try_to_start(self) -> None:
+        with contextlib.suppress(InfrastructureError):  # the first submission will say so
+            self._start()
 
 
 class _Run:

@@ -54,6 +54,10 @@ class Results:
             data["recorded"] = result.recorded
         write_atomically(self.path(result.outcome.student), json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
+    def any(self) -> bool:
+        """Was anything of this unit graded into here before?"""
+        return next(self.folder.glob("*.json"), None) is not None
+
     def __iter__(self) -> Iterator[Result]:
         """Everyone's, one at a time."""
         for path in sorted(self.folder.glob("*.json")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,6 +25,7 @@ from autograder.grading.lesson import Lesson, load_lesson
 from autograder.grading.limits import CELL_SECONDS, MEMORY, NOTEBOOK_SECONDS, Limits
 from autograder.grading.outcome import Outcome
 from autograder.grading.pool import grade_all
+from autograder.grading.results import Results
 from autograder.grading.rows import Row, read_rows
 from autograder.grading.submissions import Lookup, Submission, find_submissions, read_roster
 
@@ -50,9 +51,16 @@ def grade(course: Course, unit: str, submissions: Path, out: Path, jobs: int = 2
     out.mkdir(parents=True, exist_ok=True)
     read_rows(out / "grades.csv")  # a table of somebody else's is found now, not after an hour
     limits = Limits(cell=cell_timeout, notebook=max(cell_timeout, notebook_timeout), memory=memory)
-    with _alone(out), _folder(submissions, console) as folder, Gradebook(url, lesson) as book:
-        remember(out, url)
+    with ExitStack() as opened:
+        opened.enter_context(_alone(out))
+        folder = opened.enter_context(_folder(submissions, console))
         found = find_submissions(folder, _lookup(course, lesson))
+        engine = _engine(course, lesson, limits, wall, scheduler, [out, folder])
+        early = any(one.path is not None for one in found) and not Results(out, unit).any()
+        if early:  # it is certain to be needed: it starts while the gradebook is made
+            opened.enter_context(engine).warm_up()
+        book = opened.enter_context(Gradebook(url, lesson))
+        remember(out, url)
         known = {*book.students(), *(read_roster(roster) if roster else ())}
         found += [Submission(student) for student in sorted(known - {one.student for one in found})]
         desk, keys = Desk(lesson, book, out), Keys(course, lesson, limits)
@@ -64,8 +72,9 @@ def grade(course: Course, unit: str, submissions: Path, out: Path, jobs: int = 2
         _say_unchanged(console, sum(one.path is not None for one in found if one.student not in waiting))
         todo = [one for one in found if one.student in waiting]
         if any(one.path is not None for one in todo):
-            with _engine(course, lesson, limits, wall, scheduler, [out, folder]) as engine:
-                _grade(todo, waiting, desk, lesson, engine, getattr(engine, "jobs", jobs), console)
+            if not early:
+                opened.enter_context(engine)
+            _grade(todo, waiting, desk, lesson, engine, getattr(engine, "jobs", jobs), console)
         else:
             _grade(todo, waiting, desk, lesson, None, 1, console)
         rows = desk.finish(one.student for one in found)

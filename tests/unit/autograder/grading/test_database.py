@@ -1,10 +1,13 @@
 """Which database, and one sentence for each way in which it cannot be opened."""
 
+import os
 import shutil
 import sqlite3
 import sys
+from pathlib import Path
 
 import pytest
+from nbgrader import api
 
 from autograder.errors import CourseError, InfrastructureError, UsageError
 from autograder.grading.database import choose, is_there, opened, remember, shown, sqlite
@@ -96,6 +99,12 @@ def test_a_database_that_a_killed_run_left_half_made_is_completed(tmp_path, empt
     with sqlite3.connect(path) as file:
         assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [(version,)]
         assert file.execute("SELECT id FROM course").fetchall() == [("default_course",)]
+
+
+def test_a_new_database_has_the_version_that_nbgrader_gives_it(empty_gradebook, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    with sqlite3.connect(empty_gradebook) as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [(api.get_alembic_version(),)]
 
 
 def test_what_the_class_is_looked_up_by_has_an_index(empty_gradebook):
