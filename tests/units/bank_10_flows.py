@@ -288,6 +288,17 @@ def row_by_row(f, x):
     return torch.stack([torch.linalg.slogdet(torch.autograd.functional.jacobian(f, row))[1] for row in x])
 
 
+@wrong("log_det_jacobian", says="underflowed")
+def determinant_in_double(f, x):
+    return torch.linalg.det(torch.func.vmap(torch.func.jacrev(f))(x).double()).abs().log().to(x.dtype)
+
+
+@right("log_det_jacobian")
+def by_lu(f, x):
+    factors = torch.linalg.lu_factor(torch.func.vmap(torch.func.jacrev(f))(x))[0]
+    return factors.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+
+
 @right("log_det_jacobian")
 def forward_mode(f, x):
     return torch.linalg.slogdet(torch.vmap(torch.func.jacfwd(f))(x))[1]
@@ -521,6 +532,17 @@ def divided(z, mask, scale_net, shift_net):
 def chosen(z, mask, scale_net, shift_net):
     seen = torch.where(mask == 1, z, 0.0)
     return torch.where(mask == 1, z, (z - shift_net(seen)) * scale_net(seen).neg().exp())
+
+
+@right("coupling_inverse")
+def with_its_log_det(z, mask, scale_net, shift_net):
+    x, log_det = z.clone(), torch.zeros(len(z))
+    s, t = scale_net(z * mask), shift_net(z * mask)
+    for i in range(len(mask)):
+        if mask[i] == 0:
+            x[:, i] = (z[:, i] - t[:, i]) / s[:, i].exp()
+            log_det = log_det - s[:, i]
+    return x, log_det
 
 
 # --------------------------------------------------------------------------------------------------- flow_log_prob
