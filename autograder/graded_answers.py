@@ -5,7 +5,7 @@ A learner's notebook and the grader must agree on every answer: right ones pass,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -62,21 +62,33 @@ def graded_answers(course: Course, unit: str, jobs: int = 2, wall: str = "auto",
     """Grade the reference, and in its place each answer of the bank in turn, with the tests of its exercise."""
     lesson = load_lesson(course, unit)
     reference = with_answers(lesson, percent.read(course.source(unit)))
-    answers = [answer for answer in load_bank(course, unit).answers if wanted(answer)]
-    tasks = [(name, None) for name in lesson.code_answers] + [(answer.exercise, answer) for answer in answers]
-    with Engine(lesson, Limits(), wall, [course.source(unit)]) as engine, ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda task: _grade(lesson, engine, reference, *task), tasks)
+    with Engine(lesson, Limits(), wall, [course.source(unit)]) as engine:
+        verdicts = _verdicts(engine, reference)
+        for name in lesson.code_answers:
+            own = tuple(verdict for verdict in verdicts if verdict.exercise == name)
+            yield Graded(name, None, own, _problem(own, None))
+        answers = [answer for answer in load_bank(course, unit).answers if wanted(answer)]
+        yield from graded_with(engine, reference, answers, jobs)
 
 
-def _grade(lesson: Lesson, engine: Engine, reference: NotebookNode, exercise: str, answer: Answer | None) -> Graded:
+def graded_with(engine: Engine, reference: NotebookNode, answers: Iterable[Answer], jobs: int = 1) -> Iterator[Graded]:
+    """Grade each answer in its place in `reference`, the notebook of the engine's lesson with every answer right."""
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda answer: _grade(engine, reference, answer), answers)
+
+
+def _grade(engine: Engine, reference: NotebookNode, answer: Answer) -> Graded:
     notebook = deepcopy(reference)
-    if answer is not None:
-        cell = next(cell for cell in notebook.cells if cells.grade_id(cell) == exercise)
-        cell.source = answer.source
-    executed = engine.execute(notebook, only=exercise)
-    rebuilt = Rebuilt(notebook, set(lesson.answers), set(), [])
-    verdicts = tuple(verdict for verdict in judge(lesson, rebuilt, executed) if verdict.exercise == exercise)
-    return Graded(exercise, answer.name if answer else None, verdicts, _problem(verdicts, answer))
+    cell = next(cell for cell in notebook.cells if cells.grade_id(cell) == answer.exercise)
+    cell.source = answer.source
+    found = _verdicts(engine, notebook, answer.exercise)
+    verdicts = tuple(verdict for verdict in found if verdict.exercise == answer.exercise)
+    return Graded(answer.exercise, answer.name, verdicts, _problem(verdicts, answer))
+
+
+def _verdicts(engine: Engine, notebook: NotebookNode, only: str | None = None) -> list[Verdict]:
+    executed = engine.execute(notebook, only=only)
+    return judge(engine.lesson, Rebuilt(notebook, set(engine.lesson.answers), set(), []), executed)
 
 
 def _problem(verdicts: tuple[Verdict, ...], answer: Answer | None) -> str:

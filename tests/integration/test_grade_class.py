@@ -1,4 +1,4 @@
-"""A class from source to feedback: the whole cast of a simulation, and each real unit with all right and untouched."""
+"""A class from source to feedback: the whole cast of a simulation, on a tiny course."""
 
 import csv
 import io
@@ -15,19 +15,14 @@ from nbgrader.coursedir import CourseDirectory
 from rich.console import Console
 from traitlets.config import Config
 
-from autograder import cells
 from autograder.authoring.build import build
-from autograder.authoring.percent import read as read_lesson
-from autograder.authoring.regions import without_markers
 from autograder.course import Course
 from autograder.grading import grade
-from autograder.grading.results import Results
 from autograder.reporting import report
 from autograder.simulate import differences, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "unit" / "autograder" / "grading" / "fixtures"
-UNITS = Course(ROOT).units
 
 
 @pytest.fixture(scope="module")
@@ -99,34 +94,3 @@ def test_the_report_shows_everyone_and_links_to_their_pages(tiny):
     html = (out / "report.html").read_text(encoding="utf-8")
     for row in rows:
         assert f'href="feedback/{row.student}/01_tiny/01_tiny.html"' in html
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("unit", UNITS)
-def test_all_right_scores_everything_and_untouched_nothing(unit, tmp_path):
-    root = tmp_path / "course"
-    for name in ("pyproject.toml", "nbgrader_config.py"):
-        root.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / name, root / name)
-    shutil.copytree(ROOT / "source" / unit, root / "source" / unit)
-    course = Course(root)
-    build(course)
-    answers = {cells.grade_id(cell): without_markers(cell.source) for cell in read_lesson(course.source(unit)).cells
-               if cells.is_solution(cell)}
-    notebook = nbformat.read(course.release(unit), as_version=4)
-    submissions = tmp_path / "submitted"
-    (submissions / "untouched").mkdir(parents=True)
-    nbformat.write(notebook, submissions / "untouched" / "a.ipynb")
-    for cell in notebook.cells:
-        if cells.grade_id(cell) in answers:
-            cell.source = answers[cells.grade_id(cell)]
-    (submissions / "perfect").mkdir()
-    nbformat.write(notebook, submissions / "perfect" / "a.ipynb")
-    rows = {row.student: row for row in grade(course, unit, submissions, tmp_path / "out",
-                                              console=Console(file=io.StringIO()))}
-    told = Results(tmp_path / "out", unit).read("perfect").outcome.verdicts
-    assert [verdict.message for verdict in told if verdict.status != "passed"] == []
-    assert (rows["perfect"].score, rows["perfect"].status) == (rows["perfect"].max_score, "passed")
-    assert rows["perfect"].max_score == sum(cells.points(cell) for cell in notebook.cells if cells.is_test(cell))
-    assert (rows["untouched"].score, rows["untouched"].status) == (0, "failed")
-    assert rows["untouched"].reason.startswith("No exercise was answered.")
