@@ -17,8 +17,8 @@
 # In unit 05 you rebuilt a language model from a dictionary of weights. Nobody wrote those numbers down: they were found,
 # starting from noise, by guessing the next token of a text a few trillion times and being corrected. In this unit you
 # build all of it at a size that fits your machine: the games that models are trained on, the data, GPT-2 itself, the
-# optimiser, and the loop. Then you let it learn fifty Wikipedia articles, until it recites them by heart and knows nothing
-# else. And you will see why almost nobody trains a model from scratch.
+# optimiser, and the loop. Then you let it learn fifty Wikipedia articles, until it recites them by heart and knows
+# nothing else. And you will see why almost nobody trains a model from scratch.
 #
 # **You will be able to**
 #
@@ -139,7 +139,7 @@ fig, ax = plots.figure(size=(8.4, 2.3))
 ax.barh(list(amounts), list(amounts.values()), color=[plots.BLUE, plots.ORANGE, plots.ORANGE])
 for place, value in enumerate(amounts.values()):
     ax.annotate(f"{value:,.0f}", (value, place), xytext=(4, 0), textcoords="offset points", va="center")
-ax.set(xscale="log", xlim=(1e3, 1e15), xlabel="how many (logarithmic)")
+ax.set(xscale="log", xlim=(1e3, 1e17), xlabel="how many (logarithmic)")
 ax.invert_yaxis()
 ax.grid(False, axis="y")
 plots.caption(fig, "What Llama 2 was trained on: pretraining in blue, post-training in orange (Touvron et al. 2023b, §2.2, "
@@ -149,7 +149,8 @@ plots.caption(fig, "What Llama 2 was trained on: pretraining in blue, post-train
 
 # %% [markdown]
 # What *is* pretraining, as a formula? A model with weights $\theta$ gives a text $x_1 \dots x_T$ the probability
-# $p_\theta(x) = \prod_t p_\theta(x_t \mid x_{<t})$ (unit 04). Choose the weights that make the texts of the world most likely:
+# $p_\theta(x) = \prod_t p_\theta(x_t \mid x_{<t})$ (unit 04). Choose the weights that make the texts of the world most
+# likely:
 #
 # $$ \arg\max_\theta \prod_{x} p_\theta(x) \;=\; \arg\max_\theta \sum_x \sum_t \log p_\theta(x_t \mid x_{<t})
 #    \;=\; \arg\min_\theta \; \underbrace{-\frac{1}{N} \sum_x \sum_t \log p_\theta(x_t \mid x_{<t})}_{\text{cross-entropy}} $$
@@ -157,14 +158,14 @@ plots.caption(fig, "What Llama 2 was trained on: pretraining in blue, post-train
 # The logarithm is increasing, and a factor $-1/N$ turns a hill into a valley of the same place. So **maximum likelihood
 # and minimum cross-entropy are one thing**: the same *arg*, though the max and the min are different numbers.
 #
-# **Predict first.** A model of a coin has one weight, $p$ = probability of heads. The data: 7 heads, 3 tails. Where is the
-# likelihood highest, where is the cross-entropy lowest, and what are the two values there?
+# **Predict first.** A model of a coin has one weight, $p$ = probability of heads. The data: 7 heads, 3 tails. Where is
+# the likelihood highest, where is the cross-entropy lowest, and what are the two values there?
 #
 # <details><summary>Answer</summary>
 #
-# Both at p = 0.7. The likelihood there is 0.7⁷ · 0.3³ = 0.0022, the cross-entropy 0.611 nats per toss, and
-# exp(−10 · 0.611) = 0.0022 again. A text of a thousand tokens has a likelihood that no float can hold; its mean logarithm is
-# a number like 3. That is the whole reason for the second form.
+# Both at p = 0.7. The likelihood there is 0.7⁷ · 0.3³ = 0.0022, the cross-entropy 0.611 nats per toss, and exp(−10 ·
+# 0.611) = 0.0022 again. A text of a thousand tokens has a likelihood that no float can hold; its mean logarithm is a
+# number like 3. That is the whole reason for the second form.
 # </details>
 
 # %% tags=["demo"]
@@ -194,13 +195,13 @@ play(show_coin, heads=slider(7, 0, 10, 1, "heads"))
 # language modelling is that the text is both; nobody has to write labels. But each objective cuts them differently, and a
 # model learns exactly what its labels say, slips included.
 #
-# **Causal language modelling** asks at each position for the token after it. In `transformers` the labels of a causal model
-# are *not* shifted: labels are a copy of the ids, and the model itself compares the logits of position $t$ with the label of
-# position $t + 1$. A label of **−100** means "do not ask here" (it is the `ignore_index` of `F.cross_entropy`).
+# **Causal language modelling** asks at each position for the token after it. In `transformers` the labels of a causal
+# model are *not* shifted: labels are a copy of the ids, and the model itself compares the logits of position $t$ with the
+# label of position $t + 1$. A label of **−100** means "do not ask here" (it is the `ignore_index` of `F.cross_entropy`).
 #
 # Which positions should not be asked? Padding. Here lies a trap. GPT-2 has no padding token, so everybody writes
-# `tokenizer.pad_token = tokenizer.eos_token` and pads with `<|endoftext|>`. If all of *those* labels become −100, the real
-# end of each text goes with them, and the model never learns to stop.
+# `tokenizer.pad_token = tokenizer.eos_token` and pads with `<|endoftext|>`. If all of *those* labels become −100, the
+# real end of each text goes with them, and the model never learns to stop.
 
 # %% tags=["demo"]
 from transformers import DataCollatorForLanguageModeling
@@ -208,39 +209,40 @@ from transformers import DataCollatorForLanguageModeling
 padding_tokenizer = models.gpt2_tokenizer()
 padding_tokenizer.pad_token = padding_tokenizer.eos_token
 short_texts = ["The end.", "A somewhat longer text.", "One.<|endoftext|>Two."]
-rows = [{"input_ids": gpt2_tokenizer(text).input_ids + [gpt2_tokenizer.eos_token_id]} for text in short_texts]
+rows = [{"input_ids": [*gpt2_tokenizer(text).input_ids, gpt2_tokenizer.eos_token_id]} for text in short_texts]
 collated = DataCollatorForLanguageModeling(padding_tokenizer, mlm=False)(rows)
 for ids, labels in zip(collated["input_ids"].tolist(), collated["labels"].tolist()):
-    print("  ".join(f"{gpt2_tokenizer.decode([i]).replace('<|endoftext|>', 'END')!r}{'*' if l == -100 else ''}"
-                    for i, l in zip(ids, labels)))
+    print("  ".join(f"{gpt2_tokenizer.decode([i]).replace('<|endoftext|>', 'END')!r}{'*' if label == -100 else ''}"
+                    for i, label in zip(ids, labels)))
 print("\n* = label -100 in the collator of transformers. Not one END is asked for: neither the last one of a text nor the\n"
       "one between two documents.")
 
 # %% [markdown]
-# **Predict first.** A model is trained with these labels. You let it continue *The end.* and wait for `<|endoftext|>`. What
-# will come?
+# **Predict first.** A model is trained with these labels. You let it continue *The end.* and wait for `<|endoftext|>`.
+# What will come?
 #
 # <details><summary>Answer</summary>
 #
-# Anything but the end: END has never been the right answer, so its probability has been pushed down at every position of the
-# training. Many a "my fine-tuned model does not stop generating" ends here.
+# Anything but the end: END has never been the right answer, so its probability has been pushed down at every position of
+# the training. Many a "my fine-tuned model does not stop generating" ends here.
 # </details>
 #
 # ### Exercise: `causal_labels` (2 points, 15 minutes)
 #
-# Write `causal_labels(input_ids, pad_id)`: the labels, (B, T) int64, for a batch of ids (B, T) int64 that is padded **with
-# the end-of-text token on the right**: `pad_id` is the id of end-of-text. Each row is either full, or a text, its own
-# end-of-text, and padding after it. So:
+# Write `causal_labels(input_ids, pad_id)`: the labels, (B, T) int64, for a batch of ids (B, T) int64 that is padded
+# **with the end-of-text token on the right**: `pad_id` is the id of end-of-text. Each row is either full, or a text, its
+# own end-of-text, and padding after it. So:
 #
 # - labels are **not shifted**: where a position counts, its label is its own id;
 # - when a row ends in a run of `pad_id`, the **first** of this run is the real end of the text and keeps its label; the
 #   others are padding and get −100;
-# - a `pad_id` anywhere else stands between two documents and is real: it keeps its label, and so does all that follows it.
+# - a `pad_id` anywhere else stands between two documents and is real: it keeps its label, and so does all that follows
+#   it.
 #
 # Leave `input_ids` as it was.
 #
-# <details><summary>Hint 1</summary>What do you have to know about a position besides its own id, to tell padding from an end
-# of text? Look at [5, 9, 6, 9, 9, 9] with 9 for the end.</details>
+# <details><summary>Hint 1</summary>What do you have to know about a position besides its own id, to tell padding from an
+# end of text? Look at [5, 9, 6, 9, 9, 9] with 9 for the end.</details>
 # <details><summary>Hint 2</summary>A position is padding if everything from it to the end of the row is
 # <code>pad_id</code>, <em>and</em> the position before it is too.</details>
 # <details><summary>Hint 3</summary><code>(input_ids == pad_id).flip(1).cumprod(1).flip(1)</code> is 1 on the run at the
@@ -306,22 +308,24 @@ for end in (50256, 0, 3):
 # %% tags=["demo"]
 yours = causal_labels(collated["input_ids"], padding_tokenizer.pad_token_id)
 for ids, labels in zip(collated["input_ids"].tolist(), yours.tolist()):
-    print("  ".join(f"{gpt2_tokenizer.decode([i]).replace('<|endoftext|>', 'END')!r}{'*' if l == -100 else ''}"
-                    for i, l in zip(ids, labels)))
+    print("  ".join(f"{gpt2_tokenizer.decode([i]).replace('<|endoftext|>', 'END')!r}{'*' if label == -100 else ''}"
+                    for i, label in zip(ids, labels)))
 
 # %% [markdown]
 # ### When there are two texts
 #
-# A **sequence-to-sequence** model (Sutskever et al. 2014; T5, Raffel et al. 2020) has an encoder, which reads a source such
-# as a French sentence or a text with holes, and a decoder, which writes a target. At each position the decoder must say
-# the next token of the target. What does it see while it trains: the tokens that *it* said so far, or the *true* ones?
+# A **sequence-to-sequence** model (Sutskever et al. 2014; T5, Raffel et al. 2020) has an encoder, which reads a source
+# such as a French sentence or a text with holes, and a decoder, which writes a target. At each position the decoder must
+# say the next token of the target. What does it see while it trains: the tokens that *it* said so far, or the *true*
+# ones?
 #
-# The true ones. That is called **teacher forcing** (Williams and Zipser 1989): whatever the model would have said, its input
-# is the target itself, moved one to the right behind a start token. All inputs are then known in advance, and with a causal
-# mask **all positions train in parallel, in one pass**. Only *decoding*, when nobody knows the target, goes token by token.
+# The true ones. That is called **teacher forcing** (Williams and Zipser 1989): whatever the model would have said, its
+# input is the target itself, moved one to the right behind a start token. All inputs are then known in advance, and with
+# a causal mask **all positions train in parallel, in one pass**. Only *decoding*, when nobody knows the target, goes
+# token by token.
 #
-# **Predict first.** The target has 200 tokens. How many passes through the decoder does one training example take, and how
-# many does writing 200 tokens take?
+# **Predict first.** The target has 200 tokens. How many passes through the decoder does one training example take, and
+# how many does writing 200 tokens take?
 #
 # <details><summary>Answer</summary>
 #
@@ -332,8 +336,8 @@ for ids, labels in zip(collated["input_ids"].tolist(), yours.tolist()):
 # ### Exercise: `teacher_forcing` (1 point, 10 minutes)
 #
 # Write `teacher_forcing(targets, bos_id)`, which returns a pair `(decoder_input_ids, labels)`, both (B, T) int64 like
-# `targets`. At position t the decoder is asked for `targets[:, t]` and sees `bos_id` and the targets before t. There is no
-# padding here, and the decoder does **not** shift by itself. Leave `targets` as it was.
+# `targets`. At position t the decoder is asked for `targets[:, t]` and sees `bos_id` and the targets before t. There is
+# no padding here, and the decoder does **not** shift by itself. Leave `targets` as it was.
 #
 # <details><summary>Hint 1</summary>What has the decoder seen when it is asked for the very first token?</details>
 # <details><summary>Hint 2</summary>The last target is never an input: nothing comes after it.</details>
@@ -377,14 +381,14 @@ for shape, bos in (((3, 7), 0), ((1, 2), 50256), ((4, 1), 5)):
 # %% [markdown]
 # ## 3. Guess what is hidden
 #
-# A causal model sees only what came before. If you do not want to *write* but to *read* (classify, search, tag), every token
-# should see both sides. Then "guess the next token" is too easy: it is right there. So hide something.
+# A causal model sees only what came before. If you do not want to *write* but to *read* (classify, search, tag), every
+# token should see both sides. Then "guess the next token" is too easy: it is right there. So hide something.
 #
-# **Masked language modelling** (Devlin et al. 2019, §3.1 and appendix A.1) chooses 15 % of the tokens and asks for those alone. Of the chosen
-# ones, 80 % are shown as `[MASK]`, 10 % as a random token, and 10 % as what they are:
+# **Masked language modelling** (Devlin et al. 2019, §3.1 and appendix A.1) chooses 15 % of the tokens and asks for those
+# alone. Of the chosen ones, 80 % are shown as `[MASK]`, 10 % as a random token, and 10 % as what they are:
 #
-# - *why not always* `[MASK]`? It never occurs when the model is used. A model that has only ever been asked at `[MASK]` need
-#   not have an opinion about any other position.
+# - *why not always* `[MASK]`? It never occurs when the model is used. A model that has only ever been asked at `[MASK]`
+#   need not have an opinion about any other position.
 # - *why show some unchanged?* With random tokens alone, the safest bet at a visible token would be that it is wrong.
 #
 # **Predict first.** A batch has 100,000 ordinary tokens. At how many positions is the loss computed, and at how many of
@@ -392,30 +396,30 @@ for shape, bos in (((3, 7), 0), ((1, 2), 50256), ((4, 1), 5)):
 #
 # <details><summary>Answer</summary>
 #
-# About 15,000, and at about 1,500 of them (1.5 % of all) the token is visible. A causal model is asked at all 100,000. For
-# the same forward pass, masked modelling gets a seventh of the signal; that is its price for seeing both sides.
+# About 15,000, and at about 1,500 of them (1.5 % of all) the token is visible. A causal model is asked at all 100,000.
+# For the same forward pass, masked modelling gets a seventh of the signal; that is its price for seeing both sides.
 # </details>
 #
 # ### Exercise: `mlm_corrupt` (3 points, 30 minutes)
 #
-# Write `mlm_corrupt(input_ids, mask_id, vocab_size, special_ids, generator)`, which returns a pair `(input_ids, labels)`, new
-# int64 tensors of the shape of `input_ids`, (B, T):
+# Write `mlm_corrupt(input_ids, mask_id, vocab_size, special_ids, generator)`, which returns a pair `(input_ids, labels)`,
+# new int64 tensors of the shape of `input_ids`, (B, T):
 #
-# - each position is **chosen** with probability 15 %, independently of the others; one that holds a token of `special_ids`
-#   (a list of ints, perhaps empty: `[CLS]`, `[SEP]`, padding) never is;
+# - each position is **chosen** with probability 15 %, independently of the others; one that holds a token of
+#   `special_ids` (a list of ints, perhaps empty: `[CLS]`, `[SEP]`, padding) never is;
 # - the label of a chosen position is its original id; all other labels are −100;
-# - a chosen position becomes `mask_id` with probability 80 %, with 10 % a random id, uniform in 0 ... `vocab_size` − 1 (whether
-#   special ones may come up is up to you), and with 10 % it stays as it is;
+# - a chosen position becomes `mask_id` with probability 80 %, with 10 % a random id, uniform in 0 ... `vocab_size` − 1
+#   (whether special ones may come up is up to you), and with 10 % it stays as it is;
 # - positions that are not chosen stay as they are, and so does the tensor that was passed in.
 #
 # All randomness comes from `generator`, a `torch.Generator` on the CPU, like the ids.
 #
 # <details><summary>Hint 1</summary>First decide <em>where</em> (15 %), then <em>what</em>, with new random numbers: those
 # that chose a position are below 0.15 and no longer uniform.</details>
-# <details><summary>Hint 2</summary><code>torch.isin(input_ids, torch.tensor(special_ids))</code> finds the special ones. One
-# uniform number for each position settles 80/10/10: below 0.8, below 0.9, the rest.</details>
-# <details><summary>Hint 3</summary><code>torch.rand(input_ids.shape, generator=generator)</code> twice, <code>torch.randint</code>
-# once, and <code>torch.where</code> for the rest.</details>
+# <details><summary>Hint 2</summary><code>torch.isin(input_ids, torch.tensor(special_ids))</code> finds the special ones.
+# One uniform number for each position settles 80/10/10: below 0.8, below 0.9, the rest.</details>
+# <details><summary>Hint 3</summary><code>torch.rand(input_ids.shape, generator=generator)</code> twice,
+# <code>torch.randint</code> once, and <code>torch.where</code> for the rest.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "mlm_corrupt", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mlm_corrupt(input_ids: Tensor, mask_id: int, vocab_size: int, special_ids: list[int],
@@ -515,8 +519,8 @@ for mask_id, vocabulary, special_list in ((49, 50, [1, 2, 0, 12]), (103, 104, [7
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The game as a real masked model plays it: MiniLM with the head that this course trained (unit 04), on the first lines of an
-# article it has never seen.
+# The game as a real masked model plays it: MiniLM with the head that this course trained (unit 04), on the first lines of
+# an article it has never seen.
 
 # %% tags=["demo"]
 masked_lm, word_pieces = models.load_masked_lm()
@@ -536,24 +540,24 @@ for place in (hidden_labels[0] != -100).nonzero().flatten().tolist():
 # %% [markdown]
 # ### Real or replaced?
 #
-# Only 15 % of the positions teach a masked model anything. **Replaced-token detection** (ELECTRA; Clark et al. 2020, §2) asks
-# at *all* of them: a small masked model, the *generator*, fills the holes with samples of its own, and the model that one
-# wants, the *discriminator*, says for each token whether it is original (0) or replaced (1).
+# Only 15 % of the positions teach a masked model anything. **Replaced-token detection** (ELECTRA; Clark et al. 2020, §2)
+# asks at *all* of them: a small masked model, the *generator*, fills the holes with samples of its own, and the model
+# that one wants, the *discriminator*, says for each token whether it is original (0) or replaced (1).
 #
 # **Predict first.** The generator fills a hole and happens to draw the very word that stood there. Original or replaced?
 #
 # <details><summary>Answer</summary>
 #
-# Original: label 0. The discriminator sees a text in which nothing is wrong at this place, so it could not know, and should
-# not be punished for it. This is where ELECTRA parts from a GAN, which would call everything fake that the generator made
-# (Clark et al. 2020, §2).
+# Original: label 0. The discriminator sees a text in which nothing is wrong at this place, so it could not know, and
+# should not be punished for it. This is where ELECTRA parts from a GAN, which would call everything fake that the
+# generator made (Clark et al. 2020, §2).
 # </details>
 #
 # ### Exercise: `rtd_labels` (1 point, 5 minutes)
 #
-# Write `rtd_labels(original, corrupted)`, for two tensors of ids of one shape (B, T): a tensor of that shape with 1 where a token
-# was replaced by another and 0 where it is what it was, whoever put it there. (int64 as `transformers` wants it, or any
-# other dtype that can hold 0 and 1.)
+# Write `rtd_labels(original, corrupted)`, for two tensors of ids of one shape (B, T): a tensor of that shape with 1 where
+# a token was replaced by another and 0 where it is what it was, whoever put it there. (int64 as `transformers` wants it,
+# or any other dtype that can hold 0 and 1.)
 #
 # <details><summary>Hint 1</summary>Which positions look different to somebody who has both texts?</details>
 # <details><summary>Hint 2</summary>A comparison gives booleans.</details>
@@ -594,48 +598,49 @@ check.equal(as_ids(rtd_labels(was, was)), torch.zeros(2, 5, dtype=torch.int64), 
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# With our masked model as the generator: it draws a token for each hole, and where it drew the true one, there is nothing to
-# detect.
+# With our masked model as the generator: it draws a token for each hole, and where it drew the true one, there is nothing
+# to detect.
 
 # %% tags=["demo"]
 chosen_places = hidden_labels[0] != -100
 drawn = torch.multinomial(opinions, 1, generator=dice)[:, 0]
 filled = torch.where(chosen_places, drawn, piece_ids[0])
 detection = rtd_labels(piece_ids, filled[None])[0]
-print(" ".join(f"[{p}]" if l else p for p, l in zip(word_pieces.convert_ids_to_tokens(filled), detection.tolist())))
+print(" ".join(f"[{p}]" if new else p for p, new in zip(word_pieces.convert_ids_to_tokens(filled), detection.tolist())))
 print(f"\n{int(chosen_places.sum())} holes filled, {int(detection.sum())} of them with another token than before (in brackets); "
       f"the loss has {len(detection)} terms, not {int(chosen_places.sum())}")
 
 # %% [markdown]
 # ### Any order
 #
-# The chain rule does not insist on left to right. $p(a, b, c) = p(c)\,p(a \mid c)\,p(b \mid c, a)$ is as true as the usual
-# order, and *permutation language modelling* (XLNet; Yang et al. 2019, §2.2) trains on random orders: each token is predicted
-# from a random subset of the others, on both sides. **The words stay where they are**; their position vectors say so.
-# Nothing is shuffled, and nobody learns to unshuffle. What changes is only the *factorisation order*, that is, who may look
-# at whom: a mask.
+# The chain rule does not insist on left to right. $p(a, b, c) = p(c)\,p(a \mid c)\,p(b \mid c, a)$ is as true as the
+# usual order, and *permutation language modelling* (XLNet; Yang et al. 2019, §2.2) trains on random orders: each token is
+# predicted from a random subset of the others, on both sides. **The words stay where they are**; their position vectors
+# say so. Nothing is shuffled, and nobody learns to unshuffle. What changes is only the *factorisation order*, that is,
+# who may look at whom: a mask.
 #
-# **Predict first.** Four tokens, in the factorisation order 2, 0, 3, 1 (position 2 is predicted first, position 1 last). Which
-# positions may position 3 look at? And position 2?
+# **Predict first.** Four tokens, in the factorisation order 2, 0, 3, 1 (position 2 is predicted first, position 1 last).
+# Which positions may position 3 look at? And position 2?
 #
 # <details><summary>Answer</summary>
 #
-# Position 3 comes third, after 2 and 0: it sees those. Position 2 comes first and sees nothing at all, like the first token of
-# a text in the usual order.
+# Position 3 comes third, after 2 and 0: it sees those. Position 2 comes first and sees nothing at all, like the first
+# token of a text in the usual order.
 # </details>
 #
 # ### Exercise: `permutation_mask` (2 points, 15 minutes)
 #
-# Write `permutation_mask(order)`. `order` is an int64 tensor (T,), a permutation of the positions: `order[0]` is the position
-# that is predicted first, `order[1]` the second, and so on. Return a bool tensor (T, T) whose rows and columns are
-# **positions in the text**: row i, column j is `True` where the prediction of position i may use the token at position j,
-# which is where j comes **strictly before** i in the order. (No position sees itself: this is the mask of XLNet's *query
-# stream*, Yang et al. 2019, §2.3.)
+# Write `permutation_mask(order)`. `order` is an int64 tensor (T,), a permutation of the positions: `order[0]` is the
+# position that is predicted first, `order[1]` the second, and so on. Return a bool tensor (T, T) whose rows and columns
+# are **positions in the text**: row i, column j is `True` where the prediction of position i may use the token at
+# position j, which is where j comes **strictly before** i in the order. (No position sees itself: this is the mask of
+# XLNet's *query stream*, Yang et al. 2019, §2.3.)
 #
-# <details><summary>Hint 1</summary>For each position you need to know <em>when</em> it is predicted. <code>order</code> tells
-# the opposite: for each time, which position.</details>
+# <details><summary>Hint 1</summary>For each position you need to know <em>when</em> it is predicted. <code>order</code>
+# tells the opposite: for each time, which position.</details>
 # <details><summary>Hint 2</summary>The inverse of a permutation: <code>rank[order] = torch.arange(T)</code>.</details>
-# <details><summary>Hint 3</summary>Compare ranks by broadcasting: <code>rank[None, :] &lt; rank[:, None]</code>.</details>
+# <details><summary>Hint 3</summary>Compare ranks by broadcasting:
+# <code>rank[None, :] &lt; rank[:, None]</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "permutation_mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def permutation_mask(order: Tensor) -> Tensor:
@@ -711,69 +716,71 @@ plots.caption(fig, "Blue: what the vector of each row's position may be made of 
 # %% [markdown]
 # ### Written answer (3 points): two objectives compared
 #
-# You may train one model of a given size on a given text, and choose between **causal** language modelling and one of the other
-# four objectives (say which). In eight to twelve sentences compare the two: **what** does each teach the model to do, and what can it
-# not do afterwards? How much training signal do you get for the **computing** that you pay? How do training and use run in
-# **parallel**?
+# You may train one model of a given size on a given text, and choose between **causal** language modelling and one of the
+# other four objectives (say which). In eight to twelve sentences compare the two: **what** does each teach the model to
+# do, and what can it not do afterwards? How much training signal do you get for the **computing** that you pay? How do
+# training and use run in **parallel**?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_objectives", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
 # *Causal against masked.* A causal model learns the probability of the next token given all earlier ones. Because of the
 # chain rule this is a model of whole texts, so it can write, score and continue anything; but the vector of a token knows
-# nothing of what comes after it. A masked model learns to restore a hidden token from both sides, so its vectors are better
-# for tagging, search and classification. It has no probability for a whole text and cannot write one from left to right, and it
-# meets `[MASK]`, which never occurs in use, in most of its questions.
+# nothing of what comes after it. A masked model learns to restore a hidden token from both sides, so its vectors are
+# better for tagging, search and classification. It has no probability for a whole text and cannot write one from left to
+# right, and it meets `[MASK]`, which never occurs in use, in most of its questions.
 #
 # For one forward and backward pass over $T$ tokens, which costs the same for both, the causal model is asked at every
-# position, the masked one at 15 % of them: about a seventh of the signal. (Its questions are not worth the same, since both sides
-# are seen, but it needs more passes in practice. Replaced-token detection was invented to ask at all positions.)
+# position, the masked one at 15 % of them: about a seventh of the signal. (Its questions are not worth the same, since
+# both sides are seen, but it needs more passes in practice. Replaced-token detection was invented to ask at all
+# positions.)
 #
-# In training both are parallel over all positions: the causal mask, with the true text as input (teacher forcing), makes one pass answer
-# all questions at once, and a masked model has no order to begin with. In use the causal model is sequential, one pass for each token
-# written (though with a cache only a token's worth of work); the masked model reads a whole text in one pass.
+# In training both are parallel over all positions: the causal mask, with the true text as input (teacher forcing), makes
+# one pass answer all questions at once, and a masked model has no order to begin with. In use the causal model is
+# sequential, one pass for each token written (though with a cache only a token's worth of work); the masked model reads a
+# whole text in one pass.
 #
 # *For the grader, one mark each: what each can and cannot do; signal for the same computing (15 % against all, or the
-# generator's extra cost for ELECTRA, the two streams for XLNet, encoder and decoder for seq2seq); parallel training by teacher forcing or
-# masks, and which of the two is sequential in use.*
+# generator's extra cost for ELECTRA, the two streams for XLNet, encoder and decoder for seq2seq); parallel training by
+# teacher forcing or masks, and which of the two is sequential in use.*
 # ### END SOLUTION
 
 # %% [markdown]
 # ## 4. From articles to chunks
 #
-# Fifty articles have fifty lengths, and a model has one context length. The usual way (GPT-2 and most after it) is to join all
-# documents to **one stream**, with an end-of-text token after each, and to cut the stream into chunks of equal length. What
-# does not fit into a chunk *overflows* into the next one. No position is wasted on padding; in exchange a chunk may hold the
-# end of one article and the start of another, and the end-of-text between them tells the model that they have nothing to do with each
-# other.
+# Fifty articles have fifty lengths, and a model has one context length. The usual way (GPT-2 and most after it) is to
+# join all documents to **one stream**, with an end-of-text token after each, and to cut the stream into chunks of equal
+# length. What does not fit into a chunk *overflows* into the next one. No position is wasted on padding; in exchange a
+# chunk may hold the end of one article and the start of another, and the end-of-text between them tells the model that
+# they have nothing to do with each other.
 #
-# At the very end a **tail** is left that does not fill a chunk. Keep it (and pad it), or drop it: both are right, if done on
-# purpose. What is not right is to drop a tail *of each article*, which is what happens when each is cut on its own.
+# At the very end a **tail** is left that does not fill a chunk. Keep it (and pad it), or drop it: both are right, if done
+# on purpose. What is not right is to drop a tail *of each article*, which is what happens when each is cut on its own.
 #
-# **Predict first.** Our 50 training articles have 294,187 GPT-2 tokens. With chunks of 128 tokens, how many tokens does one lose by
-# dropping the one tail of the stream, and about how many by dropping the tail of each article?
+# **Predict first.** Our 50 training articles have 294,187 GPT-2 tokens. With chunks of 128 tokens, how many tokens does
+# one lose by dropping the one tail of the stream, and about how many by dropping the tail of each article?
 #
 # <details><summary>Answer</summary>
 #
-# At most 127 in the first case. In the second about half a chunk for each article: 50 · 64 = 3,200, which is 1 %. With chunks
-# of 1,024 it would be 9 %, and always the ends of articles. (The cell after the exercise counts.)
+# At most 127 in the first case. In the second about half a chunk for each article: 50 · 64 = 3,200, which is 1 %. With
+# chunks of 1,024 it would be 9 %, and always the ends of articles. (The cell after the exercise counts.)
 # </details>
 #
 # ### Exercise: `chunk_documents` (3 points, 20 minutes)
 #
 # Write `chunk_documents(texts, encode, context_length, eos_id, drop_last)`: a list of chunks, each a list of ids.
 #
-# - `encode` turns a string into a list of ids. Encode each of the `texts` (a list of strings) and join them in order, with
-#   one `eos_id` **after each** document, the last one included. An empty text is a document too.
+# - `encode` turns a string into a list of ids. Encode each of the `texts` (a list of strings) and join them in order,
+#   with one `eos_id` **after each** document, the last one included. An empty text is a document too.
 # - Cut the stream into chunks of `context_length` ids, without overlap: every id is in exactly one chunk.
-# - The last chunk may be shorter. It is returned as it is, unpadded, unless `drop_last` is true, and then it is left out. There are no
-#   empty chunks.
+# - The last chunk may be shorter. It is returned as it is, unpadded, unless `drop_last` is true, and then it is left out.
+#   There are no empty chunks.
 #
 # <details><summary>Hint 1</summary>One long list first, then the cutting: two loops after each other, not one inside the
 # other.</details>
 # <details><summary>Hint 2</summary><code>range(0, len(stream), context_length)</code> gives the starts of all
 # chunks.</details>
-# <details><summary>Hint 3</summary>A slice that runs over the end is short, not an error. When <code>drop_last</code>, keep the chunks
-# whose length is <code>context_length</code>.</details>
+# <details><summary>Hint 3</summary>A slice that runs over the end is short, not an error. When <code>drop_last</code>,
+# keep the chunks whose length is <code>context_length</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "chunk_documents", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def chunk_documents(texts: list[str], encode, context_length: int, eos_id: int, drop_last: bool) -> list[list[int]]:
@@ -836,9 +843,10 @@ from matplotlib.patches import Rectangle
 encode_quietly = lambda text: gpt2_tokenizer(text, verbose=False).input_ids
 end_id = gpt2_tokenizer.eos_token_id
 train_texts, valid_texts = list(wikipedia["train"]["text"]), list(wikipedia["validation"]["text"])
+known = {text: encode_quietly(text) for text in train_texts}  # each article is tokenized once, and looked up after that
 for drop in (False, True):
-    chunks = chunk_documents(train_texts, encode_quietly, 128, end_id, drop)
-    apart = [c for text in train_texts for c in chunk_documents([text], encode_quietly, 128, end_id, drop)]
+    chunks = chunk_documents(train_texts, known.__getitem__, 128, end_id, drop)
+    apart = [c for text in train_texts for c in chunk_documents([text], known.__getitem__, 128, end_id, drop)]
     print(f"drop_last={drop!s:<6} one stream: {len(chunks):,} chunks, {sum(map(len, chunks)):,} tokens;   "
           f"each article apart: {len(apart):,} chunks, {sum(map(len, apart)):,} tokens")
 mixed = sum(end_id in chunk[:-1] for chunk in chunks)
@@ -858,8 +866,8 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 # %% [markdown]
 # ## 5. GPT-2, from its formulas
 #
-# You know the Llama block. GPT-2 (Radford et al. 2019, §2.3) is five years older, and every part that differs is simpler or
-# clumsier:
+# You know the Llama block. GPT-2 (Radford et al. 2019, §2.3) is five years older, and every part that differs is simpler
+# or clumsier:
 #
 # | | Llama (unit 05) | GPT-2 |
 # |---|---|---|
@@ -875,13 +883,14 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 #
 # ### The activation
 #
-# The Gaussian error linear unit (Hendrycks and Gimpel 2016) multiplies a number by the probability that a standard normal is
-# smaller: $x\,\Phi(x)$. GPT-2 uses the paper's approximation of it, once cheaper and now part of the weights, so to speak:
+# The Gaussian error linear unit (Hendrycks and Gimpel 2016) multiplies a number by the probability that a standard normal
+# is smaller: $x\,\Phi(x)$. GPT-2 uses the paper's approximation of it, once cheaper and now part of the weights, so to
+# speak:
 #
 # $$ \mathrm{GELU}(x) \approx \tfrac12\, x \left(1 + \tanh\!\left(\sqrt{2/\pi}\,\big(x + 0.044715\, x^3\big)\right)\right) $$
 #
-# **Predict first.** How large is the largest difference between the two: 0.05, 0.0005 or 0.000005? Would a port of GPT-2 that uses the
-# exact form be noticed?
+# **Predict first.** How large is the largest difference between the two: 0.05, 0.0005 or 0.000005? Would a port of GPT-2
+# that uses the exact form be noticed?
 #
 # <details><summary>Answer</summary>
 #
@@ -896,7 +905,8 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 #
 # <details><summary>Hint 1</summary>Copy the formula from the inside out.</details>
 # <details><summary>Hint 2</summary>The cube is inside the bracket, added to x, not multiplied.</details>
-# <details><summary>Hint 3</summary><code>0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))</code></details>
+# <details><summary>Hint
+# 3</summary><code>0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))</code></details>
 
 # %% nbgrader={"grade": false, "grade_id": "gelu_tanh", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -948,31 +958,34 @@ plots.caption(fig, f"The largest difference is {(gelu_tanh(line) - F.gelu(line))
 # %% [markdown]
 # ### The norm
 #
-# **LayerNorm** (Ba et al. 2016) brings each vector to mean 0 and variance 1, and then lets the model scale and shift each number:
+# **LayerNorm** (Ba et al. 2016) brings each vector to mean 0 and variance 1, and then lets the model scale and shift each
+# number:
 #
 # $$ y_j = w_j \, \frac{x_j - \mu}{\sqrt{\sigma^2 + \varepsilon}} + b_j, \qquad \mu = \frac1D \sum_i x_i,
 #    \quad \sigma^2 = \frac1D \sum_i (x_i - \mu)^2 $$
 #
-# **Predict first.** Add 100 to all numbers of $x$, or multiply all by 100. Which of the two does LayerNorm notice, and which
-# does RMSNorm (unit 05)?
+# **Predict first.** Add 100 to all numbers of $x$, or multiply all by 100. Which of the two does LayerNorm notice, and
+# which does RMSNorm (unit 05)?
 #
 # <details><summary>Answer</summary>
 #
-# LayerNorm notices neither (as long as ε is small beside the variance). RMSNorm notices the first, since it has no mean to
-# subtract.
+# LayerNorm notices neither (as long as ε is small beside the variance). RMSNorm notices the first, since it has no mean
+# to subtract.
 # </details>
 #
 # ### Exercise: `layer_norm` (2 points, 10 minutes)
 #
-# Write `layer_norm(x, weight, bias, eps)` for `x` (..., D), `weight` and `bias` (D,): the norm over the last axis, float32 of the same shape as `x`. The
-# variance divides by D, not by D − 1. Numbers may lie far from 0: compute the variance from the differences to the mean, as the formula
-# does, and not as $\overline{x^2} - \mu^2$, which loses all digits there. Do not call torch's `layer_norm`.
+# Write `layer_norm(x, weight, bias, eps)` for `x` (..., D), `weight` and `bias` (D,): the norm over the last axis,
+# float32 of the same shape as `x`. The variance divides by D, not by D − 1. Numbers may lie far from 0: compute the
+# variance from the differences to the mean, as the formula does, and not as $\overline{x^2} - \mu^2$, which loses all
+# digits there. Do not call torch's `layer_norm`.
 #
-# <details><summary>Hint 1</summary>Two means along the last axis. What does <code>keepdim=True</code> do for you?</details>
+# <details><summary>Hint 1</summary>Two means along the last axis. What does <code>keepdim=True</code> do for
+# you?</details>
 # <details><summary>Hint 2</summary><code>centred = x - x.mean(-1, keepdim=True)</code>; the variance is the mean of its
 # square.</details>
-# <details><summary>Hint 3</summary><code>eps</code> is added under the root; <code>x.var(-1)</code> divides by D − 1 unless told
-# <code>correction=0</code>.</details>
+# <details><summary>Hint 3</summary><code>eps</code> is added under the root; <code>x.var(-1)</code> divides by D − 1
+# unless told <code>correction=0</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "layer_norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -1025,21 +1038,23 @@ check.close(layer_norm(torch.full((2, 8), 4.0), torch.ones(8), torch.zeros(8), 1
 #
 # $$ X \leftarrow X + \mathrm{Attention}(\mathrm{LN}_1(X)), \qquad X \leftarrow X + \mathrm{MLP}(\mathrm{LN}_2(X)) $$
 #
-# with $\mathrm{MLP}(X) = \mathrm{GELU}(X W_\text{fc} + b_\text{fc})\, W_\text{proj} + b_\text{proj}$, whose hidden layer is four times as wide.
+# with $\mathrm{MLP}(X) = \mathrm{GELU}(X W_\text{fc} + b_\text{fc})\, W_\text{proj} + b_\text{proj}$, whose hidden layer
+# is four times as wide.
 #
-# **Predict first.** Width D, biases aside. How many weights has a block in its attention (`c_attn`, `c_proj`) and how many in
-# its MLP? For GPT-2 small, D = 768 and 12 blocks: how many in all blocks, and how many in the embedding table of 50,257 rows?
+# **Predict first.** Width D, biases aside. How many weights has a block in its attention (`c_attn`, `c_proj`) and how
+# many in its MLP? For GPT-2 small, D = 768 and 12 blocks: how many in all blocks, and how many in the embedding table of
+# 50,257 rows?
 #
 # <details><summary>Answer</summary>
 #
-# Attention 3D² + D² = 4D², MLP 4D² + 4D² = 8D², together 12D². With D = 768 and 12 blocks that is 84.9 million, and the table has
-# 38.6 million. (With biases, norms and positions: 124.4 million in all, the head being tied.)
+# Attention 3D² + D² = 4D², MLP 4D² + 4D² = 8D², together 12D². With D = 768 and 12 blocks that is 84.9 million, and the
+# table has 38.6 million. (With biases, norms and positions: 124.4 million in all, the head being tied.)
 # </details>
 #
 # ### Exercise: `gpt2_block` (3 points, 25 minutes)
 #
-# Write `gpt2_block(x, weights, n_heads)`, for `x` (B, T, D), result (B, T, D). `weights` are those of one block under GPT-2's
-# own names, with shapes (in, out) for matrices, so that a layer is `x @ w + b`:
+# Write `gpt2_block(x, weights, n_heads)`, for `x` (B, T, D), result (B, T, D). `weights` are those of one block under
+# GPT-2's own names, with shapes (in, out) for matrices, so that a layer is `x @ w + b`:
 #
 # | name | shape | |
 # |---|---|---|
@@ -1050,13 +1065,13 @@ check.close(layer_norm(torch.full((2, 8), 4.0), torch.ones(8), torch.zeros(8), 1
 # | `mlp.c_fc.weight`, `.bias` | (D, F), (F,) | up; F is 4D in GPT-2, but the shape tells |
 # | `mlp.c_proj.weight`, `.bias` | (F, D), (D,) | down |
 #
-# Each of `n_heads` heads has D / n_heads consecutive columns of the queries, of the keys and of the values. Attention is causal,
-# scores are divided by the root of the head's width. Both norms have $\varepsilon = 10^{-5}$. There is no dropout.
-# `F.scaled_dot_product_attention(q, k, v, is_causal=True)` may be used: you wrote it in unit 05.
+# Each of `n_heads` heads has D / n_heads consecutive columns of the queries, of the keys and of the values. Attention is
+# causal, scores are divided by the root of the head's width. Both norms have $\varepsilon = 10^{-5}$. There is no
+# dropout. `F.scaled_dot_product_attention(q, k, v, is_causal=True)` may be used: you wrote it in unit 05.
 #
 # <details><summary>Hint 1</summary>Write the two lines of the formula first, with a function for each detour.</details>
-# <details><summary>Hint 2</summary><code>q, k, v = (h @ w + b).chunk(3, dim=-1)</code>; each becomes (B, n_heads, T, D / n_heads) by
-# reshaping and one transpose.</details>
+# <details><summary>Hint 2</summary><code>q, k, v = (h @ w + b).chunk(3, dim=-1)</code>; each becomes (B, n_heads, T, D /
+# n_heads) by reshaping and one transpose.</details>
 # <details><summary>Hint 3</summary>On the way back <code>mixed.transpose(1, 2).reshape(B, T, D)</code>, then
 # <code>c_proj</code>, and only then is it added to <code>x</code>, the one before the norm.</details>
 
@@ -1145,8 +1160,8 @@ check.close(gpt2_block(small, dict(block.state_dict()), 4), block(small), atol=1
 # %% [markdown]
 # ### The model
 #
-# Token vectors plus position vectors, the blocks, a last norm (`ln_f`), and the head, which is the embedding table itself (*tied*,
-# unit 04):
+# Token vectors plus position vectors, the blocks, a last norm (`ln_f`), and the head, which is the embedding table itself
+# (*tied*, unit 04):
 #
 # $$ X_0 = W_e[\mathrm{ids}] + W_p[0 \dots T-1], \qquad \mathrm{logits} = \mathrm{LN}_f(X_L)\, W_e^\top $$
 #
@@ -1155,22 +1170,23 @@ check.close(gpt2_block(small, dict(block.state_dict()), 4), block(small), atol=1
 #
 # <details><summary>Answer</summary>
 #
-# With logits of 0 each token has the probability 1/50,257, so the cross-entropy is ln 50,257 = 10.82. The random weights are small
-# (standard deviation 0.02), the logits are close to 0, and the loss is within a few per cent of that. A first loss far above it is the cheapest alarm
-# there is: something is wrong before training has begun.
+# With logits of 0 each token has the probability 1/50,257, so the cross-entropy is ln 50,257 = 10.82. The random weights
+# are small (standard deviation 0.02), the logits are close to 0, and the loss is within a few per cent of that. A first
+# loss far above it is the cheapest alarm there is: something is wrong before training has begun.
 # </details>
 #
 # ### Exercise: `gpt2_logits` (3 points, 15 minutes)
 #
 # Write `gpt2_logits(input_ids, weights, config)`: for ids (B, T), the logits (B, T, V). `weights` has the names of
 # `GPT2LMHeadModel.state_dict()`: `transformer.wte.weight` (V, D), `transformer.wpe.weight` (n_positions, D),
-# `transformer.h.0.ln_1.weight` and so on for each block, `transformer.ln_f.weight` and `.bias`, and `lm_head.weight`, which is the
-# same table as `wte`. `config` is a dictionary with `n_layer` and `n_head` (and more that you do not need, see `plain_config` at the top). All norms
-# have $\varepsilon = 10^{-5}$; T is at most `n_positions`. The tests change each kind of weight in turn and want to see the effect.
+# `transformer.h.0.ln_1.weight` and so on for each block, `transformer.ln_f.weight` and `.bias`, and `lm_head.weight`,
+# which is the same table as `wte`. `config` is a dictionary with `n_layer` and `n_head` (and more that you do not need,
+# see `plain_config` at the top). All norms have $\varepsilon = 10^{-5}$; T is at most `n_positions`. The tests change
+# each kind of weight in turn and want to see the effect.
 #
 # <details><summary>Hint 1</summary>Two lookups and a sum; position vectors are the first T rows of their table.</details>
-# <details><summary>Hint 2</summary>For block i, pick the names that start with <code>f"transformer.h.{i}."</code>, without this start. Mind
-# the last dot: block 1 is not block 10.</details>
+# <details><summary>Hint 2</summary>For block i, pick the names that start with <code>f"transformer.h.{i}."</code>,
+# without this start. Mind the last dot: block 1 is not block 10.</details>
 # <details><summary>Hint 3</summary>A loop of <code>x = gpt2_block(x, its_weights, config["n_head"])</code>, then
 # <code>layer_norm</code> with <code>ln_f</code>, then <code>@ wte.T</code>.</details>
 
@@ -1230,8 +1246,9 @@ for tokens, seed, changes in ((1, 12, {"n_layer": 3, "n_head": 2}), (16, 13, {"n
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A GPT-2 from a configuration, at full size with random weights, and two things to look at: its first loss, and a slip that raises no
-# error. The table of positions has `n_positions` rows. Older configurations also had an `n_ctx`, and many scripts still set that alone:
+# A GPT-2 from a configuration, at full size with random weights, and two things to look at: its first loss, and a slip
+# that raises no error. The table of positions has `n_positions` rows. Older configurations also had an `n_ctx`, and many
+# scripts still set that alone:
 
 # %% tags=["demo"]
 fresh = GPT2LMHeadModel(GPT2Config(n_layer=2)).eval()  # two layers of twelve, to save your time; width and tables at full size
@@ -1246,78 +1263,82 @@ for setting in ({"n_ctx": 128}, {"n_positions": 128}):
     print(f"GPT2Config({', '.join(f'{k}={v}' for k, v in setting.items())}): wpe has {shape[0]:,} rows")
 
 # %% [markdown]
-# With `n_ctx=128` the model silently keeps 1,024 positions, of which 896 are never trained. It works, until somebody gives it a longer text.
+# With `n_ctx=128` the model silently keeps 1,024 positions, of which 896 are never trained. It works, until somebody
+# gives it a longer text.
 
 # %% [markdown]
 # ## 6. The optimiser
 #
-# In unit 01 a step was $\theta \leftarrow \theta - \eta\, g$. Language models are not trained so. One number $\eta$ for all weights
-# does not fit when some gradients are a thousand times as large as others (a rare token's embedding is touched once in a
-# while, a norm's weight at every step). **Adam** (Kingma and Ba 2015, algorithm 1) keeps two running means for each weight, of the gradient
-# and of its square, and divides one by the root of the other:
+# In unit 01 a step was $\theta \leftarrow \theta - \eta\, g$. Language models are not trained so. One number $\eta$ for
+# all weights does not fit when some gradients are a thousand times as large as others (a rare token's embedding is
+# touched once in a while, a norm's weight at every step). **Adam** (Kingma and Ba 2015, algorithm 1) keeps two running
+# means for each weight, of the gradient and of its square, and divides one by the root of the other:
 #
 # $$ m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2 $$
 # $$ \hat m_t = \frac{m_t}{1 - \beta_1^t}, \qquad \hat v_t = \frac{v_t}{1 - \beta_2^t} \qquad (t = 1, 2, \dots) $$
 #
 # Both start from 0 and would be too small at first; dividing by $1 - \beta^t$ repairs that (*bias correction*). **AdamW**
-# (Loshchilov and Hutter 2019, algorithm 2) adds *decoupled weight decay*: each step also shrinks the weights a little, directly, and
-# not by way of the gradient, where the division would undo it:
+# (Loshchilov and Hutter 2019, algorithm 2) adds *decoupled weight decay*: each step also shrinks the weights a little,
+# directly, and not by way of the gradient, where the division would undo it:
 #
 # $$ \theta_t = \theta_{t-1} - \eta\, \lambda\, \theta_{t-1} - \eta\, \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} $$
 #
-# **Predict first.** The very first step, no decay: a weight with gradient 0.001 and one with gradient 1,000. How far does each
-# move?
+# **Predict first.** The very first step, no decay: a weight with gradient 0.001 and one with gradient 1,000. How far does
+# each move?
 #
 # <details><summary>Answer</summary>
 #
-# Both by η, in the direction against their gradient: m̂ / √v̂ = g / |g| = ±1. Adam looks at how *consistent* a gradient is, not at
-# how large. That is also why it needs a warm-up: on the first steps every weight moves at full speed, on the word of a single batch.
+# Both by η, in the direction against their gradient: m̂ / √v̂ = g / |g| = ±1. Adam looks at how *consistent* a gradient
+# is, not at how large. That is also why it needs a warm-up: on the first steps every weight moves at full speed, on the
+# word of a single batch.
 # </details>
 
 # %% tags=["demo"]
-def show_paths(log_rate: float) -> None:
-    """A valley that is 50 times as steep in one direction as in the other, and two ways down."""
-    rate, curvature = 10.0**log_rate, torch.tensor([1.0, 50.0])
-    fig, ax = plots.figure(size=(7.2, 3.4))
+def show_paths(log_sgd: float, log_adam: float) -> None:
+    """A valley that is 500 times as steep in one direction as in the other, and two ways down."""
+    curvature = torch.tensor([1.0, 500.0])
+    fig, ax = plots.figure(size=(7.6, 3.4))
     across, along = torch.meshgrid(torch.linspace(-1.5, 1.5, 121), torch.linspace(-3.2, 0.6, 121), indexing="ij")
-    ax.contour(along.numpy(), across.numpy(), (0.5 * (along**2 + 50 * across**2)).numpy(), levels=12, colors=plots.FAINT)
-    ends = {}
-    for kind, colour in ((torch.optim.SGD, plots.ORANGE), (torch.optim.Adam, plots.BLUE)):
+    ax.contour(along.numpy(), across.numpy(), (along**2 + 500 * across**2).sqrt().numpy(), levels=12, colors=plots.FAINT)
+    for kind, log_rate, colour in ((torch.optim.SGD, log_sgd, plots.ORANGE), (torch.optim.Adam, log_adam, plots.BLUE)):
         place = nn.Parameter(torch.tensor([-3.0, 1.0]))
-        optimiser, path = kind([place], lr=rate), [place.detach().clone()]
+        optimiser, path = kind([place], lr=10.0**log_rate), [place.detach().clone()]
         for _ in range(60):
             optimiser.zero_grad()
             (0.5 * curvature * place**2).sum().backward()
             optimiser.step()
             path.append(place.detach().clone().clamp(-50, 50))
         path = torch.stack(path)
-        ends[kind.__name__] = path[-1].norm().item()
         ax.plot(path[:, 0].numpy(), path[:, 1].numpy(), ".-", ms=4, lw=1.2, color=colour,
-                label=f"{kind.__name__}: {ends[kind.__name__]:.2g} from the bottom")
+                label=f"{kind.__name__}, rate {10**log_rate:.2g}: ends {path[-1].norm():.2g} from the bottom")
+    ax.plot(0, 0, "x", color=plots.INK)
     ax.set(xlim=(-3.2, 0.6), ylim=(-1.5, 1.5), xlabel="the flat direction", ylabel="the steep direction")
-    ax.legend(loc="lower right")
-    plots.caption(fig, f"Sixty steps from (−3, 1) to the bottom at (0, 0), learning rate {rate:.3g}. From 0.04 on the steep direction "
-                  "throws plain gradient descent out of the valley.",
-                  "Contour lines of a long valley. Plain gradient descent (SGD) jumps from side to side or creeps; Adam goes at "
-                  "the same speed in both directions.")
+    ax.legend(loc="lower right", fontsize=9)
+    plots.caption(fig, "Sixty steps from (−3, 1) to the bottom at (0, 0), ×. Above a rate of 0.004 the steep direction throws plain gradient "
+                  "descent (SGD) out of the valley; below it, the flat direction is crossed at a crawl.",
+                  "Contour lines of a long valley. Plain gradient descent jumps from side to side and has hardly moved along the "
+                  "valley after sixty steps; Adam goes at the same speed in both directions and is near the bottom.")
 
 
-play(show_paths, log_rate=slider(-1.45, -3, -0.5, 0.05, "log10 rate"))
+play(show_paths, log_sgd=slider(-2.42, -4, -1, 0.02, "log10 SGD"), log_adam=slider(-1.0, -3, -0.3, 0.05, "log10 Adam"))
 
 # %% [markdown]
 # ### Exercise: `adamw_step` (4 points, 30 minutes)
 #
-# Write `adamw_step(param, grad, state, lr, betas, eps, weight_decay)`: one step of AdamW for one tensor, which returns a pair `(param, state)`.
+# Write `adamw_step(param, grad, state, lr, betas, eps, weight_decay)`: one step of AdamW for one tensor, which returns a
+# pair `(param, state)`.
 #
 # - `param` and `grad`: float32 tensors of one shape, any shape. The new `param` has that shape too.
-# - `state`: `{}` before the first step of this tensor, later the dictionary that the step before returned. What you keep in it is up to you
-#   (tensors and numbers); the tests only pass it back. It must hold everything: several tensors are trained in turn.
-# - `lr`, `eps`, `weight_decay` are floats, `betas` is the pair $(\beta_1, \beta_2)$. The learning rate may change from step to step.
+# - `state`: `{}` before the first step of this tensor, later the dictionary that the step before returned. What you keep
+#   in it is up to you (tensors and numbers); the tests only pass it back. It must hold everything: several tensors are
+#   trained in turn.
+# - `lr`, `eps`, `weight_decay` are floats, `betas` is the pair $(\beta_1, \beta_2)$. The learning rate may change from
+#   step to step.
 # - Nothing is changed in place: neither `param` nor `grad` nor what is in `state`.
 #
 # <details><summary>Hint 1</summary>What has to survive from one step to the next? Three things.</details>
-# <details><summary>Hint 2</summary><code>state.get("step", 0)</code> is 0 for an empty dictionary; the first step has t = 1. A running mean
-# that is not there yet is 0.</details>
+# <details><summary>Hint 2</summary><code>state.get("step", 0)</code> is 0 for an empty dictionary; the first step has t =
+# 1. A running mean that is not there yet is 0.</details>
 # <details><summary>Hint 3</summary>The decay uses the old <code>param</code> and does not go through m and v:
 # <code>param * (1 - lr * weight_decay) - lr * m_hat / (v_hat.sqrt() + eps)</code>.</details>
 
@@ -1443,16 +1464,16 @@ for shape, betas, eps, decay, scale in (((3, 4), (0.9, 0.999), 1e-8, 0.1, 1.0), 
 # %% [markdown]
 # ### Not always at the same speed
 #
-# The learning rate starts at 0 and climbs in a straight line during **warm-up**, while the running means fill; then it falls along half a cosine
-# (Loshchilov and Hutter 2017, eq. 5) to a small value that it keeps. GPT-3 was trained so, with a floor of a tenth of the
-# maximum (Brown et al. 2020, appendix B):
+# The learning rate starts at 0 and climbs in a straight line during **warm-up**, while the running means fill; then it
+# falls along half a cosine (Loshchilov and Hutter 2017, eq. 5) to a small value that it keeps. GPT-3 was trained so, with
+# a floor of a tenth of the maximum (Brown et al. 2020, appendix B):
 #
 # $$ \eta(s) = \begin{cases} \eta_\text{max}\; s / s_\text{warmup} & s < s_\text{warmup} \\[2pt]
 #    \eta_\text{min} + \tfrac12 (\eta_\text{max} - \eta_\text{min}) \left(1 + \cos \pi\, \dfrac{s - s_\text{warmup}}{s_\text{total} - s_\text{warmup}}\right) &
 #    s_\text{warmup} \le s < s_\text{total} \\[2pt] \eta_\text{min} & s \ge s_\text{total} \end{cases} $$
 #
-# **Predict first.** Half-way between the end of warm-up and the end of training, how far has the rate come down? And what would the
-# cosine do beyond $s_\text{total}$, if nobody stopped it?
+# **Predict first.** Half-way between the end of warm-up and the end of training, how far has the rate come down? And what
+# would the cosine do beyond $s_\text{total}$, if nobody stopped it?
 #
 # <details><summary>Answer</summary>
 #
@@ -1462,11 +1483,13 @@ for shape, betas, eps, decay, scale in (((3, 4), (0.9, 0.999), 1e-8, 0.1, 1.0), 
 #
 # ### Exercise: `lr_schedule` (2 points, 10 minutes)
 #
-# Write `lr_schedule(step, max_lr, min_lr, warmup, total)`, the three lines above, as a float. So it is 0 at step 0 (if there is a warm-up at
-# all), exactly `max_lr` at step `warmup`, and `min_lr` from step `total` on. `warmup` may be 0 (no division by it, then); `warmup` < `total`.
+# Write `lr_schedule(step, max_lr, min_lr, warmup, total)`, the three lines above, as a float. So it is 0 at step 0 (if
+# there is a warm-up at all), exactly `max_lr` at step `warmup`, and `min_lr` from step `total` on. `warmup` may be 0 (no
+# division by it, then); `warmup` < `total`.
 #
 # <details><summary>Hint 1</summary>Three cases, three returns. Which first, so that nothing is divided by 0?</details>
-# <details><summary>Hint 2</summary>The progress through the cosine is 0 at the end of the warm-up, not at step 0.</details>
+# <details><summary>Hint 2</summary>The progress through the cosine is 0 at the end of the warm-up, not at step
+# 0.</details>
 # <details><summary>Hint 3</summary><code>progress = (step - warmup) / (total - warmup)</code>, and
 # <code>min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * progress))</code></details>
 
@@ -1525,25 +1548,26 @@ play(show_schedule, warmup=slider(20, 0, 100, 1, "warm-up"), floor=slider(0.1, 0
 # %% [markdown]
 # ### A seat belt
 #
-# Now and then a batch is odd, and its gradient is fifty times as long as usual. **Clipping** (Pascanu et al. 2013, algorithm 1)
-# bounds the length of the *whole* gradient, all tensors taken together as one long vector, and keeps its direction:
+# Now and then a batch is odd, and its gradient is fifty times as long as usual. **Clipping** (Pascanu et al. 2013,
+# algorithm 1) bounds the length of the *whole* gradient, all tensors taken together as one long vector, and keeps its
+# direction:
 #
 # $$ g \leftarrow g \cdot \min\!\left(1, \frac{c}{\lVert g \rVert}\right), \qquad \lVert g \rVert = \sqrt{\textstyle\sum_\text{tensors} \sum g_i^2} $$
 #
-# **Predict first.** Two tensors, with gradients of length 3 and 4, and c = 1. How long are they after clipping? And if each were clipped
-# on its own?
+# **Predict first.** Two tensors, with gradients of length 3 and 4, and c = 1. How long are they after clipping? And if
+# each were clipped on its own?
 #
 # <details><summary>Answer</summary>
 #
-# The whole is 5 long, so everything shrinks by 5: lengths 0.6 and 0.8. On their own both would be 1 long, and the whole gradient
-# would point elsewhere.
+# The whole is 5 long, so everything shrinks by 5: lengths 0.6 and 0.8. On their own both would be 1 long, and the whole
+# gradient would point elsewhere.
 # </details>
 #
 # ### Exercise: `clip_gradients` (2 points, 10 minutes)
 #
-# Write `clip_gradients(grads, max_norm)`: `grads` is a list of float tensors of any shapes. Return a list of tensors, in the same order: if the length
-# of all of them together is above `max_norm`, all scaled by one factor so that it is `max_norm`; otherwise as they are, to the last
-# digit. Gradients that are all 0 stay 0. Nothing is changed in place.
+# Write `clip_gradients(grads, max_norm)`: `grads` is a list of float tensors of any shapes. Return a list of tensors, in
+# the same order: if the length of all of them together is above `max_norm`, all scaled by one factor so that it is
+# `max_norm`; otherwise as they are, to the last digit. Gradients that are all 0 stay 0. Nothing is changed in place.
 #
 # <details><summary>Hint 1</summary>One sum of squares over everything, one root.</details>
 # <details><summary>Hint 2</summary>A factor above 1 would make a small gradient larger: do nothing, then.</details>
@@ -1598,18 +1622,20 @@ for shapes, limit in ((((4, 5), (7,), (2, 1, 3), ()), 0.7), (((3,),), 1e-3), (((
 # %% [markdown]
 # ## 7. One step of training
 #
-# A batch that is good for learning is often too large for the memory. **Gradient accumulation** cuts it into *micro-batches*, takes
-# the gradient of each in turn, and adds them up before the one step. The result should be exactly that of the large batch, that is, the
-# gradient of the **mean over all its tokens**. Micro-batch $k$ has $n_k$ tokens with a label, mean loss $\ell_k$ and gradient $\nabla \ell_k$:
+# A batch that is good for learning is often too large for the memory. **Gradient accumulation** cuts it into
+# *micro-batches*, takes the gradient of each in turn, and adds them up before the one step. The result should be exactly
+# that of the large batch, that is, the gradient of the **mean over all its tokens**. Micro-batch $k$ has $n_k$ tokens
+# with a label, mean loss $\ell_k$ and gradient $\nabla \ell_k$:
 #
 # $$ \ell = \frac{\sum_k n_k \ell_k}{\sum_k n_k}, \qquad \nabla \ell = \frac{\sum_k n_k \nabla \ell_k}{\sum_k n_k} $$
 #
-# **Predict first.** Two micro-batches: one has 1 token with loss 4, the other 9 tokens with mean loss 2. The loss of the batch is …? And the
-# mean of the two means?
+# **Predict first.** Two micro-batches: one has 1 token with loss 4, the other 9 tokens with mean loss 2. The loss of the
+# batch is …? And the mean of the two means?
 #
 # <details><summary>Answer</summary>
 #
-# (4 + 18) / 10 = 2.2, against 3. With the mean of means, a token in a short text counts nine times as much as one in a long text.
+# (4 + 18) / 10 = 2.2, against 3. With the mean of means, a token in a short text counts nine times as much as one in a
+# long text.
 # </details>
 #
 # ### Exercise: `accumulate` (3 points, 20 minutes)
@@ -1617,15 +1643,17 @@ for shapes, limit in ((((4, 5), (7,), (2, 1, 3), ()), 0.7), (((3,),), 1e-3), (((
 # Write `accumulate(micro_batches, loss_and_count, grad)`, which returns a pair `(loss, grads)`, the two formulas above.
 #
 # - `micro_batches` is a list of anything; you only hand each to `loss_and_count`.
-# - `loss_and_count(micro_batch)` gives a pair: the mean loss of its tokens (a tensor of one number that remembers how it was computed), and how
-#   many tokens that were (an int).
+# - `loss_and_count(micro_batch)` gives a pair: the mean loss of its tokens (a tensor of one number that remembers how it
+#   was computed), and how many tokens that were (an int).
 # - `grad(loss)` gives the gradients of such a loss, a list of tensors, one for each weight.
-# - `loss` is the mean over all tokens, a float (or a tensor of one number); `grads` is a list of tensors, as `grad` gives it.
+# - `loss` is the mean over all tokens, a float (or a tensor of one number); `grads` is a list of tensors, as `grad` gives
+#   it.
 #
-# A micro-batch in which all labels are −100 has 0 tokens, and its mean loss is 0/0 = NaN. It must not count at all. At least one
-# micro-batch has a token.
+# A micro-batch in which all labels are −100 has 0 tokens, and its mean loss is 0/0 = NaN. It must not count at all. At
+# least one micro-batch has a token.
 #
-# <details><summary>Hint 1</summary>Keep three running sums: of tokens, of losses times tokens, of gradients times tokens.</details>
+# <details><summary>Hint 1</summary>Keep three running sums: of tokens, of losses times tokens, of gradients times
+# tokens.</details>
 # <details><summary>Hint 2</summary>0 · NaN is NaN: skip a micro-batch with 0 tokens with <code>continue</code>.</details>
 # <details><summary>Hint 3</summary>Divide once, at the end, by the number of all tokens.</details>
 
@@ -1719,23 +1747,24 @@ for some_batches in (uneven[:1], uneven[:2], uneven * 3):
 # %% [markdown]
 # ### Exercise: `train_step` (3 points, 25 minutes)
 #
-# Put it together. `train_step(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm)` returns
-# `(params, states, loss)` after one step:
+# Put it together. `train_step(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm)`
+# returns `(params, states, loss)` after one step:
 #
 # 1. the loss and its gradients, over all tokens of all `micro_batches`;
 # 2. the gradients of all tensors clipped together to `max_norm`;
-# 3. one step of AdamW for each tensor. **Weight decay only for tensors with two or more axes** (matrices and tables); biases and the weights of
-#    norms, which have one axis, get a decay of 0. GPT-2's descendants and the `Trainer` do it so.
+# 3. one step of AdamW for each tensor. **Weight decay only for tensors with two or more axes** (matrices and tables);
+#    biases and the weights of norms, which have one axis, get a decay of 0. GPT-2's descendants and the `Trainer` do it
+#    so.
 #
-# - `params`: a dictionary from names to float32 tensors, which do not require gradients. `states`: a dictionary from the same names to states of
-#   `adamw_step`; `{}` before the first step. Both come back as new dictionaries with the names of `params`, and the new tensors do not require gradients either.
-#   Nothing is changed in place.
-# - `loss_and_count(params, micro_batch)` gives (mean loss, number of tokens) as before, but of the parameters that you hand it: give it
-#   a dictionary of tensors that do require gradients.
+# - `params`: a dictionary from names to float32 tensors, which do not require gradients. `states`: a dictionary from the
+#   same names to states of `adamw_step`; `{}` before the first step. Both come back as new dictionaries with the names of
+#   `params`, and the new tensors do not require gradients either. Nothing is changed in place.
+# - `loss_and_count(params, micro_batch)` gives (mean loss, number of tokens) as before, but of the parameters that you
+#   hand it: give it a dictionary of tensors that do require gradients.
 # - `loss`: the mean loss over all tokens **before** the step, a float (or a tensor of one number).
 #
-# <details><summary>Hint 1</summary>Make leaves that can be differentiated: <code>{name: p.detach().requires_grad_() for name, p in
-# params.items()}</code>.</details>
+# <details><summary>Hint 1</summary>Make leaves that can be differentiated:
+# <code>{name: p.detach().requires_grad_() for name, p in params.items()}</code>.</details>
 # <details><summary>Hint 2</summary><code>grad = lambda loss: torch.autograd.grad(loss, list(leaves.values()))</code> fits
 # <code>accumulate</code>, and so does <code>lambda batch: loss_and_count(leaves, batch)</code>.</details>
 # <details><summary>Hint 3</summary>Then <code>clip_gradients</code>, and a loop over names, tensors and gradients with
@@ -1870,8 +1899,8 @@ check.equal(two, one, hint="the same step from the same states came out otherwis
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Does it learn? Before a big run, one always lets a small model **overfit a single batch**: if the loss does not fall to nearly 0 there, it
-# will not fall anywhere. Two sentences, a GPT-2 of one layer:
+# Does it learn? Before a big run, one always lets a small model **overfit a single batch**: if the loss does not fall to
+# nearly 0 there, it will not fall anywhere. Two sentences, a GPT-2 of one layer:
 
 # %% tags=["demo"]
 two_sentences = ["Anarchism is a political philosophy.", "Autism is a neurodevelopmental condition."]
@@ -1903,35 +1932,39 @@ ax.text(58, math.log(len(pieces)), f"a guess among {len(pieces)} tokens", ha="ri
 ax.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
 plots.caption(fig, f"One batch of two sentences, learned by heart: {history[0]:.2f} to {history[-1]:.3f} nats. What is left is the first "
               "word, which nothing announces: one bit for each sentence.",
-              f"The loss falls from {history[0]:.1f} to nearly zero within about 40 steps.")
+              f"The loss falls from {history[0]:.1f} to nearly zero within about ten steps.")
 print(f"one of two equally likely first words costs ln 2 = {math.log(2):.3f} nats, spread over "
       f"{sum(len(r) - 1 for r in row_ids) / 2:.0f} tokens: {2 * math.log(2) / sum(len(r) - 1 for r in row_ids):.3f}")
 
 # %% [markdown]
 # ## 8. Learn fifty articles by heart
 #
-# Everything is there: data, model, loss, optimiser, step. Before the long run, the measure of what you are about to see. A model has *memorised* a
-# text if it goes on with it word for word. How far? The **longest verbatim overlap** of what it wrote with what it was trained on: the length of the
-# longest run of consecutive tokens that occurs in both. (Carlini et al. 2023 call a text extractable if the model continues a prefix of it exactly.)
+# Everything is there: data, model, loss, optimiser, step. Before the long run, the measure of what you are about to see.
+# A model has *memorised* a text if it goes on with it word for word. How far? The **longest verbatim overlap** of what it
+# wrote with what it was trained on: the length of the longest run of consecutive tokens that occurs in both. (Carlini et
+# al. 2023 call a text extractable if the model continues a prefix of it exactly.)
 #
-# **Predict first.** Take any 112 tokens of an ordinary encyclopaedia article that nobody copied. How long is the longest run that they have in common with fifty other articles: 0,
-# about 5, or about 30 tokens?
+# **Predict first.** Take any 112 tokens of an ordinary encyclopaedia article that nobody copied. How long is the longest
+# run that they have in common with fifty other articles: 0, about 5, or about 30 tokens?
 #
 # <details><summary>Answer</summary>
 #
-# A few tokens: "is one of the most" or ", and the first" occur everywhere. So a run of five says nothing, and one of fifty says everything: a
-# text has so many continuations that nobody hits fifty in a row by chance.
+# A few tokens: "is one of the most" or ", and the first" occur everywhere. So a run of five says nothing, and one of
+# fifty says everything: a text has so many continuations that nobody hits fifty in a row by chance.
 # </details>
 #
 # ### Exercise: `longest_verbatim_overlap` (2 points, 20 minutes)
 #
-# Write `longest_verbatim_overlap(generated, corpus_ids)`: both are lists of ids (ints). Return the length (an int) of the longest run of consecutive tokens of
-# `generated`, anywhere in it, that occurs as consecutive tokens anywhere in `corpus_ids`; 0 if they have no token in common.
+# Write `longest_verbatim_overlap(generated, corpus_ids)`: both are lists of ids (ints). Return the length (an int) of the
+# longest run of consecutive tokens of `generated`, anywhere in it, that occurs as consecutive tokens anywhere in
+# `corpus_ids`; 0 if they have no token in common.
 #
-# <details><summary>Hint 1</summary>A run that ends at place i of one and at place j of the other is one longer than the run that ends at i − 1 and
-# j − 1, if the two tokens are equal, and 0 otherwise.</details>
-# <details><summary>Hint 2</summary>That is a table with a row for each generated token, and one row is computed from the row before. Two rows are enough.</details>
-# <details><summary>Hint 3</summary><code>now[j + 1] = before[j] + 1 if token == corpus_ids[j] else 0</code>; keep the largest number you see.</details>
+# <details><summary>Hint 1</summary>A run that ends at place i of one and at place j of the other is one longer than the
+# run that ends at i − 1 and j − 1, if the two tokens are equal, and 0 otherwise.</details>
+# <details><summary>Hint 2</summary>That is a table with a row for each generated token, and one row is computed from the
+# row before. Two rows are enough.</details>
+# <details><summary>Hint 3</summary><code>now[j + 1] = before[j] + 1 if token == corpus_ids[j] else 0</code>; keep the
+# largest number you see.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "longest_verbatim_overlap", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def longest_verbatim_overlap(generated: list[int], corpus_ids: list[int]) -> int:
@@ -1979,6 +2012,539 @@ for kinds, shorter, longer in ((2, 12, 60), (5, 40, 300), (60, 30, 400)):
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### The run
+#
+# What fits into five minutes of two CPU cores, and what does not? GPT-2 small would take days. The part that costs most
+# in a *small* model is the head, with its 50,257 rows, so on a CPU this lab makes three cuts, and says so: of each of the
+# 50 + 50 articles only the **opening 128 tokens**; of GPT-2's table only the **rows of tokens that occur in them** (about
+# 4,000, those of the validation openings included, so that the model is able to be wrong about them); and a GPT-2 of **2
+# layers, 128 wide**. With a GPU the same cell takes GPT-2 small at full size, all rows of the table, whole articles
+# (streamed, if the Hub can be reached), and bfloat16.
+#
+# Everything else is the real thing: your model, your labels, your loop. No dropout, so that the two runs below can be
+# compared step by step.
+
+# %% tags=["lab"]
+import tempfile
+import time
+
+device, large = runtime.device(), runtime.pick(False, True)
+sizes = runtime.pick({"n_embd": 128, "n_layer": 2, "n_head": 4}, {"n_embd": 768, "n_layer": 12, "n_head": 12})
+n_steps, per_step, max_lr = runtime.pick((250, 10, 3e-3), (1500, 64, 6e-4))
+recipe = {"betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1, "max_norm": 1.0}
+warmup_steps, every = 20, 25
+articles = wikipedia
+if large:
+    try:
+        articles = corpora.load_wikipedia(online=True)
+    except ConnectionError as problem:
+        print(problem)
+
+
+def rows_of(texts: list[str]) -> Tensor:
+    """Rows of 128 ids: of each article the first on a CPU, all on a GPU; tails (and articles shorter than a row) are dropped."""
+    chunks = [chunk_documents([text], encode_quietly, 128, end_id, True) for text in texts]
+    return torch.tensor([row for parts in chunks for row in (parts if large else parts[:1])])
+
+
+train_rows, valid_rows = rows_of(articles["train"]["text"]), rows_of(articles["validation"]["text"])
+seen_ids = torch.cat([train_rows.flatten(), valid_rows.flatten(), torch.tensor([end_id])]).unique()
+kept_ids = torch.arange(len(gpt2_tokenizer)) if large else seen_ids  # the rows of GPT-2's table that the model has
+train_rows, valid_rows = (torch.searchsorted(kept_ids, rows).to(device) for rows in (train_rows, valid_rows))
+stop_id = int(torch.searchsorted(kept_ids, torch.tensor(end_id)))
+to_text = lambda ids: gpt2_tokenizer.decode(kept_ids[ids.cpu()])
+
+with torch.random.fork_rng():
+    torch.manual_seed(0)
+    start_model = GPT2LMHeadModel(GPT2Config(vocab_size=len(kept_ids), n_positions=128, resid_pdrop=0.0, embd_pdrop=0.0,
+                                             attn_pdrop=0.0, bos_token_id=stop_id, eos_token_id=stop_id, **sizes)).to(device)
+start_model.loss_type = "ForCausalLM"  # the loss that transformers computes when it is given labels
+small_config = plain_config(start_model.config)
+shuffled = torch.Generator().manual_seed(1)  # whole epochs, each in an order of its own, as one long list
+epochs = -(-n_steps * per_step // len(train_rows))
+order_of_rows = torch.cat([torch.randperm(len(train_rows), generator=shuffled) for _ in range(epochs)])[:n_steps * per_step]
+print(f"{len(train_rows)} + {len(valid_rows)} rows of 128 tokens, {len(kept_ids):,} tokens in the table, "
+      f"{sum(p.numel() for p in start_model.parameters()):,} weights; {n_steps} steps of {per_step} rows = {epochs} epochs")
+
+# %% [markdown]
+# How does one measure recitation without writing anything? Greedy decoding from 16 given tokens stays on the text as long
+# as each next token is the most likely one *given the true text so far*. That is what one teacher-forced pass shows:
+# count the right guesses from position 16 on, up to the first wrong one. One pass instead of 112.
+
+# %% tags=["lab"]
+@torch.no_grad()
+def recited(params: dict[str, Tensor], rows: Tensor, prompt: int = 16) -> Tensor:
+    """For each row: how many tokens after the prompt greedy decoding gets right before its first slip."""
+    guesses = torch.cat([gpt2_logits(part, params, small_config).argmax(-1) for part in rows.split(16)])
+    return (guesses[:, prompt - 1:-1] == rows[:, prompt:]).long().cumprod(1).sum(1)
+
+
+def precise_loss(params: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, int]:
+    with torch.autocast(device.type, torch.bfloat16, enabled=large):
+        return causal_loss(params, rows, small_config, stop_id)
+
+
+@torch.no_grad()
+def mean_loss(params: dict[str, Tensor], rows: Tensor) -> float:
+    return accumulate(list(rows.split(64)), lambda part: precise_loss(params, part), lambda loss: [loss])[0]
+
+
+own = {name: p.detach().clone() for name, p in start_model.named_parameters()}
+own_states, own_train, own_valid, memory, seconds = {}, [], {}, {}, 0.0
+bar = runtime.progress(range(n_steps), "your loop")
+for step in bar:
+    began = time.perf_counter()
+    batch = train_rows[order_of_rows[step * per_step:(step + 1) * per_step].to(device)]
+    own, own_states, loss = train_step(own, own_states, [batch], precise_loss, lr_schedule(step, max_lr, max_lr / 10, warmup_steps, n_steps), **recipe)
+    own_train.append(float(loss))
+    seconds += time.perf_counter() - began
+    if (step + 1) % every == 0:
+        own_valid[step + 1] = mean_loss(own, valid_rows)
+        memory[step + 1] = [recited(own, rows) for rows in (train_rows, valid_rows)]
+        bar.set_postfix(train=f"{loss:.2f}", valid=f"{own_valid[step + 1]:.2f}", recited=f"{memory[step + 1][0].float().mean():.0f}")
+own_speed = n_steps * per_step * 128 / seconds
+print(f"your loop: {own_speed:,.0f} tokens per second, {seconds:.0f} s of training; training loss {own_train[0]:.2f} -> {own_train[-1]:.2f}")
+
+# %% [markdown]
+# ### The same with the `Trainer`
+#
+# The `Trainer` of `transformers` does what your loop does, and saves, resumes, logs and runs on many machines besides.
+# Its arguments have been renamed over the years; these are today's (version 5): `eval_strategy`, once
+# `evaluation_strategy`; `processing_class`, once `tokenizer`; `train_sampling_strategy="sequential"`, since our rows are
+# in order already. It starts from the same weights, with the same schedule, the same decay (biases and norms left out)
+# and the same clipping.
+#
+# One detail takes an afternoon to find if one only looks at curves. The `Trainer` divides the summed loss by the number
+# of labels that are not −100. GPT-2's class does not declare which loss it has, and then the labels are counted *before*
+# the model shifts: 128 in a row of 128, though only 127 are asked, and all losses come out as 127/128 of yours. So the
+# cell above has declared the loss (`loss_type`), and the one below also sets the first label of each row, which is never
+# asked, to −100.
+#
+# **Predict first.** Same weights, same data in the same order, same formulas; one program is yours, the other has
+# thousands of lines. How far apart will the two training curves be?
+#
+# <details><summary>Answer</summary>
+#
+# At first not at all: they agree to many digits. Rounding differs a little, and training amplifies small differences, so
+# in the steep part you may see a gap of some thousandths of a nat. A larger gap would mean that one of the two programs
+# does something that you do not know of.
+# </details>
+
+# %% tags=["lab"]
+from transformers import PrinterCallback, Trainer, TrainingArguments, default_data_collator
+
+
+class TimedTrainer(Trainer):
+    """A Trainer that knows how long it has been evaluating."""
+
+    evaluating = 0.0
+
+    def evaluate(self, *args, **kwargs):
+        began = time.perf_counter()
+        result = super().evaluate(*args, **kwargs)
+        self.evaluating += time.perf_counter() - began
+        return result
+
+
+def as_dataset(rows: Tensor) -> list[dict[str, Tensor]]:
+    labels = causal_labels(rows.cpu(), stop_id)
+    labels[:, 0] = -100  # never asked, and not to be counted
+    return [{"input_ids": ids, "labels": row} for ids, row in zip(rows.cpu(), labels, strict=True)]
+
+
+with tempfile.TemporaryDirectory() as folder:
+    trainer = TimedTrainer(
+        model=copy.deepcopy(start_model), processing_class=gpt2_tokenizer if large else None, data_collator=default_data_collator,
+        train_dataset=as_dataset(train_rows[order_of_rows.to(device)]), eval_dataset=as_dataset(valid_rows),
+        args=TrainingArguments(
+            output_dir=folder, max_steps=n_steps, per_device_train_batch_size=per_step, per_device_eval_batch_size=64,
+            train_sampling_strategy="sequential", learning_rate=max_lr, lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr": max_lr / 10}, warmup_steps=warmup_steps, adam_beta1=recipe["betas"][0], adam_beta2=recipe["betas"][1], adam_epsilon=recipe["eps"],
+            weight_decay=recipe["weight_decay"], max_grad_norm=recipe["max_norm"], eval_strategy="steps", eval_steps=every, logging_steps=1,
+            save_strategy="no", report_to="none", bf16=large, dataloader_pin_memory=False,
+            disable_tqdm=not runtime.has_front_end()))
+    trainer.remove_callback(PrinterCallback)  # which would print a line for each step
+    began = time.perf_counter()
+    trainer.train()
+    trainer_seconds = time.perf_counter() - began - trainer.evaluating
+trainer_train = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+trainer_valid = {entry["step"]: entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry}
+trainer_speed = n_steps * per_step * 128 / trainer_seconds
+print(f"tokens per second: your loop {own_speed:,.0f}, Trainer {trainer_speed:,.0f} (evaluation not counted in either)\n")
+print(f"{'':>6}{'your loop':>20}{'Trainer':>22}\n{'step':>6}{'train':>10}{'valid':>10}{'train':>12}{'valid':>10}")
+for step in own_valid:
+    print(f"{step:>6}{own_train[step - 1]:>10.3f}{own_valid[step]:>10.3f}{trainer_train[step - 1]:>12.3f}{trainer_valid[step]:>10.3f}")
+gaps = [abs(a - b) for a, b in zip(own_train, trainer_train, strict=True)]
+print(f"\nlargest difference of the two training losses: {max(gaps[:50]):.1e} in the first 50 steps, {max(gaps):.1e} in all {n_steps}")
+
+# %% tags=["lab"]
+fig, ax = plots.figure(size=(8.8, 3.6))
+every_step = range(1, n_steps + 1)
+ax.plot(every_step, own_train, color=plots.BLUE, lw=4, alpha=0.45, label="your loop, training")
+ax.plot(every_step, trainer_train, color=plots.INK, lw=1.1, ls="--", label="Trainer, training")
+ax.plot(list(own_valid), list(own_valid.values()), color=plots.ORANGE, lw=4, alpha=0.45, label="your loop, validation")
+ax.plot(list(trainer_valid), list(trainer_valid.values()), color=plots.INK, lw=1.1, ls=":", label="Trainer, validation")
+ax.axhline(math.log(len(kept_ids)), color=plots.GREY, lw=1)
+ax.text(n_steps, math.log(len(kept_ids)), "a guess", ha="right", va="bottom", fontsize=9)
+ax.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+ax.legend(loc="center right")
+lowest = min(own_valid, key=own_valid.get)
+plots.caption(fig, "The same training twice. The training loss goes to zero; the validation loss turns and climbs above that of a model that "
+              "knows nothing." if own_valid[n_steps] > math.log(len(kept_ids)) else "The same training twice.",
+              f"Training loss of both programs falls on one line from {own_train[0]:.1f} to {own_train[-1]:.2f}. Validation loss is lowest at "
+              f"step {lowest} with {own_valid[lowest]:.2f} and ends at {own_valid[n_steps]:.2f}.")
+print(f"perplexity (unit 04), exp of the loss: training {math.exp(mean_loss(own, train_rows)):.2f}, validation {math.exp(own_valid[n_steps]):,.0f} at the end "
+      f"and {math.exp(own_valid[lowest]):,.0f} at its best; a guess among all tokens {len(kept_ids):,}")
+
+# %% [markdown]
+# A perplexity of hardly more than 1 on what it has read, and on other articles worse than guessing: it is *certain*, and
+# wrong. That is **overfitting** as it is in the book, and here it was wanted.
+#
+# ### Recite
+#
+# Give it the first 16 tokens of an article of the training set, and let it write (greedily, with your own model). Then
+# the first 16 tokens of an article that it has never seen.
+
+# %% tags=["lab"]
+@torch.no_grad()
+def write(params: dict[str, Tensor], prompt: Tensor, n: int) -> Tensor:
+    """Greedy continuation of ids (T,) by n tokens."""
+    ids = prompt[None]
+    for _ in range(n):
+        ids = torch.cat([ids, gpt2_logits(ids, params, small_config)[:, -1].argmax(-1, keepdim=True)], 1)
+    return ids[0, len(prompt):]
+
+
+all_train_ids = train_rows.flatten().tolist()
+for name, rows, number in (("an article it was trained on", train_rows, 3), ("an article it has never seen", valid_rows, 0)):
+    written = write(own, rows[number, :16], 112)
+    overlap = longest_verbatim_overlap(written.tolist(), all_train_ids)
+    print(f"--- {name}: {recited(own, rows[number:number + 1]).item()} of 112 tokens right before the first slip; "
+          f"longest verbatim overlap with the training text: {overlap} tokens")
+    print(f"GIVEN   {to_text(rows[number, :16])!r}\nWRITTEN {to_text(written)!r}\nTRUE    {to_text(rows[number, 16:])!r}\n")
+lengths = [longest_verbatim_overlap(write(own, row[:16], 40).tolist(), all_train_ids) for row in valid_rows[:8]]
+print("longest overlap with the training text of 40 tokens written after the openings of 8 other articles:", lengths)
+
+# %% [markdown]
+# It has no idea what the second article is about. But look what it does: it picks up a thread it knows and recites
+# *that*. A model that has only ever memorised answers every question with what it has memorised.
+#
+# Why does it fail there? It has two hundred weights for each token that it was shown, and 50 openings hold nothing like a
+# sample of English. The cheapest way to a low loss was to store them; nothing in the loss asks for more. Language models
+# that generalise have read *more text than they can store*: then rules pay, and only what is repeated often is learned by
+# heart (Carlini et al. 2023, §4, who find that verbatim memory grows with a text's repetitions, with the size of the
+# model and with the length of the prompt).
+#
+# When did it happen? Not gradually:
+
+# %% tags=["lab"]
+checked = list(memory)
+fig, (left, right) = plots.figure(1, 2, size=(9.6, 3.3))
+for which, (colour, name) in enumerate(((plots.BLUE, "training articles"), (plots.ORANGE, "validation articles"))):
+    runs = torch.stack([memory[step][which].float() for step in checked])
+    left.plot(checked, runs.mean(1).tolist(), "o-", color=colour, label=name)
+    left.fill_between(checked, runs.quantile(0.1, 1).tolist(), runs.quantile(0.9, 1).tolist(), color=colour, alpha=0.2)
+left.set(xlabel="step", ylabel="tokens recited from 16", ylim=(0, 114))
+left.legend(loc="upper left")
+whole = [(memory[step][0] == 112).float().mean().item() for step in checked]
+right.plot([own_train[step - 1] for step in checked], whole, "o-", color=plots.BLUE)
+right.set(xlabel="training loss (nats per token)", ylabel="recited to the end (share)", ylim=(-0.03, 1.03))
+right.invert_xaxis()
+plots.caption(fig, "Memorisation against steps (mean; band: from the 10th to the 90th percentile), and against the loss of the step.",
+              f"Left: tokens recited from training articles stay near 0 for about 100 steps, then climb to "
+              f"{memory[n_steps][0].float().mean():.0f} of 112; from validation articles always near 0. Right: the share of articles recited to the end stays at 0 "
+              f"until the loss is well below 1, and reaches {whole[-1]:.0%}.")
+for step in checked:
+    print(f"step {step:>4}: training loss {own_train[step - 1]:.2f}, recited {memory[step][0].float().mean():>5.1f} of 112 (training), "
+          f"{memory[step][1].float().mean():.1f} (validation)")
+
+# %% [markdown]
+# Reciting needs *every* token right. With a probability $p$ for each, 112 in a row have $p^{112}$: 0.3 for $p$ = 0.99,
+# and 0.000007 for $p$ = 0.9. So a loss that falls smoothly becomes an ability that appears at once.
+#
+# ## 9. Why weights are shared
+#
+# Your model cost two minutes and can say nothing new. The model of the earlier units has as many layers as you like to
+# count, and read two trillion tokens (Allal et al. 2025). What does *it* say about the validation articles? Perplexities
+# of two tokenizers cannot be compared, bits per byte can (unit 02):
+#
+# $$ \text{bits per byte} = \frac{\text{loss in nats per token} \cdot \text{tokens}}{\ln 2 \cdot \text{bytes}} $$
+#
+# **Predict first.** Then it gets a minute of fine-tuning on the *training* articles: the last six of its thirty blocks,
+# with your `train_step`. Will its validation loss go down, stay, or go up as yours did?
+#
+# <details><summary>Answer</summary>
+#
+# A little down. It knows English and a good deal about the world, and must only be told that an encyclopaedia article
+# comes now (it was trained last on chats). A few steps at a small rate are enough for that, and far too few to forget
+# anything. Unit 08 looks at what longer fine-tuning does.
+# </details>
+
+# %% tags=["lab"]
+real_model, real_tokenizer = models.load(device=device)
+real_model.requires_grad_(False)
+n_tuned, tune_steps, n_measured = runtime.pick((6, 12, 16), (30, 100, 50))
+
+
+def real_batch(texts: list[str]) -> tuple[Tensor, int]:
+    """The same openings of articles for the other tokenizer: ids (B, at most 128) with -100 as padding, and bytes behind the first token."""
+    openings = [gpt2_tokenizer.decode(encode_quietly(text)[:128]) for text in texts]
+    rows = [torch.tensor(real_tokenizer(opening).input_ids[:160]) for opening in openings]
+    n_bytes = sum(len(real_tokenizer.decode(row[1:]).encode()) for row in rows)
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-100).to(device), n_bytes
+
+
+def real_loss(params: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, int]:
+    with torch.autocast(device.type, torch.bfloat16, enabled=large):
+        logits = functional_call(real_model, params, (rows.clamp(min=0),), {"use_cache": False}).logits[:, :-1]
+    labels = rows[:, 1:]
+    return F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100), int((labels != -100).sum())
+
+
+@torch.no_grad()
+def real_bits(params: dict[str, Tensor]) -> tuple[float, float]:
+    """(perplexity per token, bits per byte) on the openings of validation articles."""
+    nats = tokens = n_bytes = 0
+    for start in runtime.progress(range(0, n_measured, 4), "measuring"):
+        rows, size = real_batch(valid_texts[start:start + 4])
+        loss, count = real_loss(params, rows)
+        nats, tokens, n_bytes = nats + loss.item() * count, tokens + count, n_bytes + size
+    return math.exp(nats / tokens), nats / math.log(2) / n_bytes
+
+
+tuned = {name: p.detach().clone() for name, p in real_model.named_parameters()
+         if any(f".layers.{i}." in name for i in range(30 - n_tuned, 30))}
+bits_before = real_bits({})
+tuned_states, tune_order, losses = {}, torch.randperm(50, generator=torch.Generator().manual_seed(2)).tolist(), []
+began = time.perf_counter()
+bar = runtime.progress(range(tune_steps), "fine-tuning")
+for step in bar:
+    picked = [train_texts[tune_order[(4 * step + k) % 50]] for k in range(4)]
+    tuned, tuned_states, loss = train_step(tuned, tuned_states, [real_batch(picked)[0]], real_loss, lr_schedule(step + 1, 1e-4, 1e-5, 2, tune_steps), **recipe)
+    losses.append(float(loss))
+    bar.set_postfix(loss=f"{loss:.2f}")
+minutes = (time.perf_counter() - began) / 60
+bits_after = real_bits(tuned)
+print(f"fine-tuned for {minutes:.1f} minutes. SmolLM2-135M on {n_measured} validation openings: perplexity {bits_before[0]:.2f} before, {bits_after[0]:.2f} after; "
+      f"bits per byte {bits_before[1]:.3f} before, {bits_after[1]:.3f} after")
+
+# %% tags=["lab"]
+def own_bits(rows: Tensor, loss: float) -> float:
+    n_bytes = sum(len(to_text(row[1:]).encode()) for row in rows)
+    return loss * rows[:, 1:].numel() / math.log(2) / n_bytes
+
+
+scores = {"a guess among the table's tokens": own_bits(valid_rows, math.log(len(kept_ids))), "your model, at the end": own_bits(valid_rows, own_valid[n_steps]),
+          "your model, at its best step": own_bits(valid_rows, own_valid[lowest]), "SmolLM2-135M, as it came": bits_before[1],
+          "SmolLM2-135M, fine-tuned": bits_after[1]}
+fig, ax = plots.figure(size=(8.4, 2.8))
+ax.barh(list(scores), list(scores.values()), color=[plots.GREY, plots.BLUE, plots.BLUE, plots.ORANGE, plots.ORANGE])
+for place, value in enumerate(scores.values()):
+    ax.annotate(f"{value:.2f}", (value, place), xytext=(4, 0), textcoords="offset points", va="center")
+ax.set(xlabel="bits per byte of validation articles (lower is better)", xlim=(0, 1.12 * max(scores.values())))
+ax.invert_yaxis()
+ax.grid(False, axis="y")
+plots.caption(fig, "How well each predicts articles that none of them was trained on here. (The older ones of these articles, from 2016, may well be among the "
+              "two trillion tokens that SmolLM2 read.)",
+              "Five bars: " + ", ".join(f"{name} {value:.2f}" for name, value in scores.items()) + " bits per byte.")
+flops = 6 * 135e6 * 2e12
+rate = 6 * sum(p.numel() for p in start_model.parameters()) * own_speed
+print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:.1e} operations (unit 07). Your machine did {rate:.1e} a second in your loop: "
+      f"{flops / rate / 3.15e7:,.0f} years.")
+
+# %% [markdown]
+# This is why pretrained weights are shared. Somebody pays once; the rest of the world starts from there. And this one is
+# tiny: the Llama 2 family took 3.3 million GPU-hours (Touvron et al. 2023b, table 2), millions of dollars at any price
+# that a GPU has ever been rented for. What a minute on your machine adds is a manner, not knowledge.
+#
+# ## 10. Training the other game
+#
+# One more lab: masked modelling, with your `mlm_corrupt`. The encoder is MiniLM's with what the course added to it,
+# frozen; its prediction head is thrown away and begun anew from random numbers: a dense layer, a norm, and a bias for
+# each of 30,522 word pieces (the decoder's matrix is the embedding table). Masks are drawn anew for each batch.
+#
+# **Predict first.** What is the validation loss of the random head, roughly? And how far down will a minute bring it,
+# when the head that the course trained for this encoder is at 4.7?
+#
+# <details><summary>Answer</summary>
+#
+# About ln 30,522 = 10.3, if its logits are near 0; more if they are not (the table's vectors are long, so they are not).
+# The minute brings it most of the way, because the encoder already knows nearly everything: a head must only learn to
+# look up what is there. Training encoder and head from noise would be at "predict <em>the</em>" by now.
+# </details>
+
+# %% tags=["lab"]
+masked_rows = {}
+for split, texts, n in (("train", train_texts, runtime.pick(12, 50)), ("valid", valid_texts, runtime.pick(6, 20))):
+    ids = [i for text in texts[:n] for i in word_pieces(text, add_special_tokens=False, truncation=False, verbose=False).input_ids]
+    body = torch.tensor(ids[:len(ids) // 126 * 126]).view(-1, 126)
+    frame = lambda token, rows=body: torch.full((len(rows), 1), token)
+    masked_rows[split] = torch.cat([frame(word_pieces.cls_token_id), body, frame(word_pieces.sep_token_id)], 1)
+masked_lm.requires_grad_(False)
+head_dice = torch.Generator().manual_seed(3)
+the_head = masked_lm.cls.predictions
+width = the_head.transform.dense.in_features
+course_head = {name: p.detach().clone() for name, p in the_head.named_parameters() if "decoder.weight" not in name}
+fresh_head = {name: torch.zeros_like(p) for name, p in course_head.items()}
+fresh_head["transform.LayerNorm.weight"] += 1
+fresh_head["transform.dense.weight"] += (torch.randn(width, width, generator=head_dice) * width**-0.5).to(masked_lm.device)
+
+
+def corrupted_rows(rows: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    return mlm_corrupt(rows, word_pieces.mask_token_id, len(word_pieces), word_pieces.all_special_ids, draws)
+
+
+def head_loss(params: dict[str, Tensor], pair: tuple[Tensor, Tensor]) -> tuple[Tensor, int]:
+    """The loss at the chosen positions only: the others need no logits."""
+    ids, labels = (t.to(masked_lm.device) for t in pair)
+    with torch.no_grad():
+        hidden = masked_lm.bert(ids).last_hidden_state[labels != -100]
+    return F.cross_entropy(functional_call(the_head, params, (hidden,)), labels[labels != -100]), len(hidden)
+
+
+valid_pairs = [corrupted_rows(rows, torch.Generator().manual_seed(4)) for rows in masked_rows["valid"][:runtime.pick(48, 256)].split(16)]
+
+
+@torch.no_grad()
+def head_valid(params: dict[str, Tensor]) -> float:
+    return accumulate(valid_pairs, lambda pair: head_loss(params, pair), lambda loss: [loss])[0]
+
+
+head, head_states, curve = fresh_head, {}, {0: head_valid(fresh_head)}
+head_steps = runtime.pick(60, 400)
+bar = runtime.progress(range(1, head_steps + 1), "masked head")
+for step in bar:
+    picked = torch.randint(len(masked_rows["train"]), (8,), generator=head_dice)
+    head, head_states, loss = train_step(head, head_states, [corrupted_rows(masked_rows["train"][picked], head_dice)], head_loss,
+                                         lr_schedule(step, 2e-3, 1e-4, 5, head_steps), **recipe)
+    if step % (head_steps // 6) == 0:
+        curve[step] = head_valid(head)
+        bar.set_postfix(train=f"{loss:.2f}", valid=f"{curve[step]:.2f}")
+ceiling = head_valid(course_head)
+fig, ax = plots.figure(size=(7.0, 2.7))
+ax.plot(list(curve), list(curve.values()), "o-", color=plots.BLUE)
+ax.axhline(ceiling, color=plots.GREY, ls="--", lw=1.2)
+ax.text(0, ceiling, f"the course's own head: {ceiling:.2f}", va="bottom", fontsize=9)
+ax.set(xlabel="step", ylabel="validation loss (nats)", ylim=(0, None))
+plots.caption(fig, f"A new head on a frozen encoder: {curve[0]:.2f} nats before, {curve[head_steps]:.2f} after {head_steps} steps of 1,024 tokens.",
+              f"The validation loss falls from {curve[0]:.1f} to {curve[head_steps]:.1f}, steeply at first; the course's own head, a dashed line, is at {ceiling:.1f}.")
+
+# %% [markdown]
+# ## Spot the bug
+#
+# Gradient accumulation as it was written in half of all training scripts, and for years in `transformers` (issue 24725 of
+# 2023; pull requests 34191 and 34198 of October 2024 changed it). Batches are padded, texts have different lengths.
+#
+# ```python
+# for k, batch in enumerate(loader):
+#     loss = model(**batch).loss            # labels: -100 at padding
+#     (loss / accumulation_steps).backward()
+#     if (k + 1) % accumulation_steps == 0:
+#         optimizer.step()
+#         optimizer.zero_grad()
+# ```
+#
+# <details><summary>What is wrong?</summary>
+#
+# <code>loss</code> is a mean over the tokens of <em>its</em> micro-batch, and the loop takes the mean of these means. A
+# token in a micro-batch with few tokens counts for more than one in a long micro-batch, so the result is not the gradient
+# of the large batch, and depends on how it was cut. With equal lengths nothing is wrong, which is why tests on packed
+# data did not find it. The cure is your <code>accumulate</code>: sums, and one division by the number of all labelled
+# tokens. (There is a second slip at the end of the loader: the gradients of an incomplete group are still there when the
+# next epoch begins.)
+# </details>
+
+# %% tags=["demo"]
+draws = torch.Generator().manual_seed(0)
+toy_rows = torch.randint(1, 23, (8, 16), generator=draws)
+for row, length in enumerate((15, 2, 14, 3, 16, 2, 15, 4)):
+    toy_rows[row, length:] = 0  # 0 is end-of-text, and padding
+toy_model = toy_gpt2(3)
+toy_weights = {name: p.detach().clone().requires_grad_() for name, p in toy_model.named_parameters()}
+loss_of = lambda rows: causal_loss(toy_weights, rows, plain_config(toy_model.config), 0)
+gradient_of = lambda loss: list(torch.autograd.grad(loss, list(toy_weights.values())))
+flat = lambda grads: torch.cat([g.flatten() for g in grads])
+whole_gradient = flat(gradient_of(loss_of(toy_rows)[0]))
+errors = {"your accumulate": [], "mean of means": []}
+for size in (8, 4, 2, 1):
+    parts = list(toy_rows.split(size))
+    by_mean = sum(flat(gradient_of(loss_of(part)[0])) for part in parts) / len(parts)
+    for name, gradient in (("your accumulate", flat(accumulate(parts, loss_of, gradient_of)[1])), ("mean of means", by_mean)):
+        errors[name].append(((gradient - whole_gradient).norm() / whole_gradient.norm()).item())
+fig, ax = plots.figure(size=(7.0, 2.6))
+for shift, (name, values), colour in zip((-0.2, 0.2), errors.items(), (plots.BLUE, plots.ORANGE)):
+    ax.bar([place + shift for place in range(4)], [max(v, 2e-8) for v in values], 0.4, color=colour, label=name)
+ax.set(yscale="log", ylim=(1e-8, 10), xlabel="micro-batches into which 8 texts are cut", ylabel="relative error")
+ax.set_xticks(range(4), ["1", "2", "4", "8"])
+ax.legend(loc="upper left")
+plots.caption(fig, "How far the accumulated gradient is from that of the whole batch, on a toy with texts of 2 to 16 tokens.",
+              "Bars on a logarithmic scale. With your accumulate the error is that of rounding however the batch is cut; with the mean of means "
+              f"it is {errors['mean of means'][1]:.0%}, {errors['mean of means'][2]:.0%} and {errors['mean of means'][3]:.0%} for 2, 4 and 8 micro-batches.")
+
+# %% [markdown]
 # ## Recap
 #
+# - Pretraining is maximum likelihood on found text, which is minimum cross-entropy: one *arg*, two ways to write it.
+#   Post-training takes thousandths of it and gives a manner.
+# - Objectives differ in what is hidden and who sees whom: the next token (causal), 15 % of the tokens with 80/10/10
+#   (masked), real or replaced at every token, any factorisation order, a target given a source. Masks and teacher forcing
+#   make all of them parallel in training.
+# - Labels of −100 are not asked for. Where padding is end-of-text, only what follows a text's own end is padding.
+# - Documents become one stream with an end-of-text after each; tails are kept or dropped on purpose.
+# - GPT-2: learned positions, LayerNorm before each detour, one matrix for q, k, v, tanh-GELU, a tied head. A fresh
+#   model's loss is about ln V. Set `n_positions`.
+# - AdamW moves each weight by the ratio of two running means and shrinks it apart from that; warm-up and cosine; the
+#   gradient is clipped as one vector; micro-batches count by their tokens.
+# - Training loss near 0 and validation loss above a guess: learned by heart. Recitation appears at once, since every
+#   token must be right.
+# - Pretrained weights are shared because they are dear to make and cheap to adapt.
+#
 # Covers: B2, B7, B17, B18, B19, B20, B21, B22, B23, B24, B25, B26, B27
+#
+# **Words to keep**
+#
+# | term | meaning |
+# |---|---|
+# | objective | what is hidden from the model and asked of it |
+# | label −100 | a position whose answer is not asked for |
+# | teacher forcing | in training, the true tokens so far are the input |
+# | 80/10/10 | masked, random, unchanged: what the chosen 15 % are shown as |
+# | generator, discriminator | who replaces tokens, and who finds out (ELECTRA) |
+# | factorisation order | in which order tokens are predicted, wherever they stand |
+# | chunk, tail, overflow | a row of the stream; what is left of it; what goes into the next row |
+# | Conv1D | GPT-2's linear layer: (in, out), x @ w + b |
+# | AdamW, bias correction, decoupled decay | the optimiser; repair of means that start from 0; shrinking apart from the gradient |
+# | warm-up, cosine schedule | how the learning rate rises and falls |
+# | clipping | a bound on the length of the whole gradient |
+# | micro-batch, accumulation | a part of a batch; adding up gradients before one step |
+# | epoch | one pass over all training rows |
+# | overfitting, memorisation | low loss on what was seen only; reciting it |
+# | bits per byte | loss that does not depend on the tokenizer |
+#
+# **References**
+#
+# - L. B. Allal et al. (2025). SmolLM2: When Smol goes big. arXiv:2502.02737.
+# - J. L. Ba, J. R. Kiros, G. E. Hinton (2016). Layer normalization. arXiv:1607.06450.
+# - T. B. Brown et al. (2020). Language models are few-shot learners. *NeurIPS*.
+# - N. Carlini, D. Ippolito, M. Jagielski, K. Lee, F. Tramèr, C. Zhang (2023). Quantifying memorization across neural
+#   language models. *ICLR*.
+# - K. Clark, M.-T. Luong, Q. V. Le, C. D. Manning (2020). ELECTRA: Pre-training text encoders as discriminators rather
+#   than generators. *ICLR*.
+# - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova (2019). BERT: Pre-training of deep bidirectional transformers for
+#   language understanding. *NAACL*.
+# - D. Hendrycks, K. Gimpel (2016). Gaussian error linear units (GELUs). arXiv:1606.08415.
+# - D. P. Kingma, J. Ba (2015). Adam: A method for stochastic optimization. *ICLR*.
+# - I. Loshchilov, F. Hutter (2017). SGDR: Stochastic gradient descent with warm restarts. *ICLR*.
+# - I. Loshchilov, F. Hutter (2019). Decoupled weight decay regularization. *ICLR*.
+# - R. Pascanu, T. Mikolov, Y. Bengio (2013). On the difficulty of training recurrent neural networks. *ICML*.
+# - A. Radford, J. Wu, R. Child, D. Luan, D. Amodei, I. Sutskever (2019). Language models are unsupervised multitask
+#   learners. OpenAI.
+# - C. Raffel et al. (2020). Exploring the limits of transfer learning with a unified text-to-text transformer. *JMLR* 21.
+# - I. Sutskever, O. Vinyals, Q. V. Le (2014). Sequence to sequence learning with neural networks. *NeurIPS*.
+# - H. Touvron et al. (2023b). Llama 2: Open foundation and fine-tuned chat models. arXiv:2307.09288.
+# - R. J. Williams, D. Zipser (1989). A learning algorithm for continually running fully recurrent neural networks.
+#   *Neural Computation* 1.
+# - Z. Yang, Z. Dai, Y. Yang, J. Carbonell, R. Salakhutdinov, Q. V. Le (2019). XLNet: Generalized autoregressive
+#   pretraining for language understanding. *NeurIPS*.
+#
+# **Next**: 07, scaling: what changes when the model, the data and the machine all become a thousand times as large.

@@ -333,17 +333,20 @@ def random_tokens_are_words(input_ids, mask_id, vocab_size, special_ids, generat
     chosen = torch.rand(input_ids.shape, generator=generator) < 0.15
     for special in special_ids:
         chosen &= input_ids != special
-    kind = torch.multinomial(torch.tensor([0.8, 0.1, 0.1]), input_ids.numel(), True, generator=generator).view_as(input_ids)
+    kind = torch.multinomial(torch.tensor([0.8, 0.1, 0.1]), input_ids.numel(), True, generator=generator)
+    kind = kind.view_as(input_ids)
     noise = words[torch.randint(len(words), input_ids.shape, generator=generator)]
     out = torch.where(chosen & (kind == 0), mask_id, input_ids)
     out = torch.where(chosen & (kind == 1), noise, out)
     return out, input_ids.masked_fill(~chosen, -100)
 
 
-equivalent("mlm_corrupt", "< 0.15 -> torch.rand(input_ids.shape, generator=generator) <= 0.15", why="no draw is exactly 0.15")
+equivalent("mlm_corrupt", "< 0.15 -> torch.rand(input_ids.shape, generator=generator) <= 0.15",
+           why="no draw is exactly 0.15")
 equivalent("mlm_corrupt", "fate < 0.8 -> fate <= 0.8", why="no draw is exactly 0.8")
 equivalent("mlm_corrupt", "fate < 0.9 -> fate <= 0.9", why="no draw is exactly 0.9")
-equivalent("mlm_corrupt", "torch.where(fate < 0.9, random_ids, input_ids) -> torch.where(fate < 0.9, input_ids, random_ids)",
+equivalent("mlm_corrupt",
+           "torch.where(fate < 0.9, random_ids, input_ids) -> torch.where(fate < 0.9, input_ids, random_ids)",
            why="10 % stay and 10 % are random whichever comes first")
 equivalent("mlm_corrupt", "fate < 0.9 -> fate >= 0.9", why="10 % stay and 10 % are random whichever comes first")
 
@@ -390,7 +393,8 @@ def as_booleans(original, corrupted):
     return ~torch.eq(original, corrupted)
 
 
-equivalent("rtd_labels", "(original != corrupted).long() -> original != corrupted", why="booleans are as good: the prose says so")
+equivalent("rtd_labels", "(original != corrupted).long() -> original != corrupted",
+           why="booleans are as good: the prose says so")
 
 # ------------------------------------------------------------------------------------------------ permutation_mask
 
@@ -453,7 +457,8 @@ def permuted_triangle(order):
 @right("permutation_mask")
 def by_dictionary(order):
     when = {p: k for k, p in enumerate(order.tolist())}
-    return torch.tensor([[when[j] < when[i] for j in range(len(when))] for i in range(len(when))]).reshape(len(when), len(when))
+    T = len(when)
+    return torch.tensor([[when[j] < when[i] for j in range(T)] for i in range(T)]).reshape(T, T)
 
 
 equivalent("permutation_mask", "torch.arange(len(order), device=order.device) -> torch.arange(len(order))",
@@ -558,7 +563,7 @@ def while_something_is_left(texts, encode, context_length, eos_id, drop_last):
 
 @right("chunk_documents")
 def by_arithmetic(texts, encode, context_length, eos_id, drop_last):
-    stream = sum(([*encode(text), eos_id] for text in texts), [])
+    stream = [i for text in texts for i in (*encode(text), eos_id)]
     stop = len(stream) // context_length * context_length if drop_last else len(stream)
     return [stream[i:min(i + context_length, stop)] for i in range(0, stop, context_length)]
 
@@ -824,7 +829,8 @@ def attention_by_hand(x, weights, n_heads):
     B, T, D = x.shape
     d = D // n_heads
     h = F.layer_norm(x, (D,), w["ln_1.weight"], w["ln_1.bias"])
-    q, k, v = torch.split(torch.addmm(w["attn.c_attn.bias"], h.view(-1, D), w["attn.c_attn.weight"]).view(B, T, 3 * D), D, dim=2)
+    joint = torch.addmm(w["attn.c_attn.bias"], h.view(-1, D), w["attn.c_attn.weight"]).view(B, T, 3 * D)
+    q, k, v = torch.split(joint, D, dim=2)
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     heads = []
     for n in range(n_heads):
@@ -938,7 +944,8 @@ def adds_into_the_table(input_ids, weights, config):
 @right("gpt2_logits")
 def by_embedding_and_linear(input_ids, weights, config):
     places = torch.arange(input_ids.shape[-1], device=input_ids.device)
-    x = F.embedding(input_ids, weights["transformer.wte.weight"]) + F.embedding(places, weights["transformer.wpe.weight"])
+    x = F.embedding(input_ids, weights["transformer.wte.weight"])
+    x = x + F.embedding(places, weights["transformer.wpe.weight"])
     blocks = [{} for _ in range(config["n_layer"])]
     for name, w in weights.items():
         parts = name.split(".", 3)
@@ -964,7 +971,8 @@ def text_by_text(input_ids, weights, config):
 
 
 equivalent("gpt2_logits", "1 -> -1", why="ids have two axes, so the last is axis 1")
-equivalent("gpt2_logits", "name.startswith(start) -> name", why="names of other parts are in no block's way: a block takes its own")
+equivalent("gpt2_logits", "name.startswith(start) -> name",
+           why="names of other parts are in no block's way: a block takes its own")
 
 # ------------------------------------------------------------------------------------------------------ adamw_step
 
@@ -1144,7 +1152,7 @@ def one_step_ahead(step, max_lr, min_lr, warmup, total):
     return min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * progress))
 
 
-@wrong("lr_schedule", says="division by zero")
+@wrong("lr_schedule", says="ZeroDivisionError")
 def divides_by_the_warm_up(step, max_lr, min_lr, warmup, total):
     ramp = step / warmup
     if ramp < 1:
@@ -1362,14 +1370,20 @@ def running_mean(micro_batches, loss_and_count, grad):
             seen += n
             new = grad(loss)
             mean += (float(loss) - mean) * n / seen
-            grads = [g.clone() for g in new] if grads is None else [g + (h - g) * (n / seen) for g, h in zip(grads, new, strict=True)]
+            if grads is None:
+                grads = [g.clone() for g in new]
+            else:
+                grads = [g + (h - g) * (n / seen) for g, h in zip(grads, new, strict=True)]
     return [mean, grads]
 
 
 equivalent("accumulate", "zip(sums, parts, strict=True) -> zip(parts, sums, strict=True)", why="a + b is b + a")
-equivalent("accumulate", "zip(sums, parts, strict=True) -> zip(sums, parts)", why="both lists have one gradient for each weight")
-equivalent("accumulate", "True -> False", why="both lists have one gradient for each weight")
-equivalent("accumulate", "total += count * loss.item(): loss.item() -> loss", why="a tensor of one number is as good as a float")
+equivalent("accumulate", "zip(sums, parts, strict=True) -> zip(sums, parts)",
+           why="both lists have one gradient for each weight")
+equivalent("accumulate", "True -> False",
+           why="both lists have one gradient for each weight")
+equivalent("accumulate", "total += count * loss.item(): loss.item() -> loss",
+           why="a tensor of one number is as good as a float")
 
 # ------------------------------------------------------------------------------------------------------ train_step
 
@@ -1459,7 +1473,8 @@ def updates_the_dictionary(params, states, micro_batches, loss_and_count, lr, be
     grads = clip_gradients(grads, max_norm)
     states = dict(states)
     for (n, p), g in zip(list(params.items()), grads, strict=True):
-        params[n], states[n] = adamw_step(p, g, states.get(n, {}), lr, betas, eps, weight_decay if p.ndim >= 2 else 0.0)
+        decay = weight_decay if p.ndim >= 2 else 0.0
+        params[n], states[n] = adamw_step(p, g, states.get(n, {}), lr, betas, eps, decay)
     return params, states, loss
 
 
@@ -1477,7 +1492,8 @@ def by_backward(params, states, micro_batches, loss_and_count, lr, betas, eps, w
     new_params, new_states = {}, {}
     for name, leaf in leaves.items():
         decay = 0.0 if leaf.ndim < 2 else weight_decay
-        new_params[name], new_states[name] = adamw_step(leaf.detach(), leaf.grad, states.get(name, {}), lr, betas, eps, decay)
+        done = adamw_step(leaf.detach(), leaf.grad, states.get(name, {}), lr, betas, eps, decay)
+        new_params[name], new_states[name] = done
     return new_params, new_states, total
 
 
@@ -1489,12 +1505,13 @@ def without_a_graph(params, states, micro_batches, loss_and_count, lr, betas, ep
                              lambda v: list(torch.autograd.grad(v, [leaves[n] for n in names])))
     with torch.no_grad():
         clipped = dict(zip(names, clip_gradients(grads, max_norm), strict=True))
-        done = {n: adamw_step(leaves[n].data, clipped[n], states[n] if n in states else {}, lr, betas, eps,
+        done = {n: adamw_step(leaves[n].data, clipped[n], states.get(n, {}), lr, betas, eps,
                               weight_decay * (params[n].dim() > 1)) for n in params}
     return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, torch.tensor(loss)
 
 
-equivalent("train_step", "zip(params.items(), grads, strict=True) -> zip(params.items(), grads)", why="there is one gradient for each tensor")
+equivalent("train_step", "zip(params.items(), grads, strict=True) -> zip(params.items(), grads)",
+           why="there is one gradient for each tensor")
 equivalent("train_step", "True -> False", why="there is one gradient for each tensor")
 
 # ---------------------------------------------------------------------------------------- longest_verbatim_overlap
