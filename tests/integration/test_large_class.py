@@ -26,6 +26,7 @@ SECONDS = 0.05  # of processor a submission, for all that is not running it
 WORKER = '''
 import contextlib, io, json, resource, sys, threading, time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 from rich.console import Console
@@ -55,15 +56,8 @@ def grade_one(lesson, submission, engine, stopping=None):
     return Outcome(submission.student, status_of(verdicts), verdicts, rebuilt.notebook)
 
 
-class NoEngine(contextlib.nullcontext):
-    def __enter__(self):
-        return self
-
-    def warm_up(self):
-        pass
-
-
-run.grade_one, run._engine = grade_one, lambda *arguments: NoEngine()
+no_engine = SimpleNamespace(warm_up=lambda: None)
+run.grade_one, run._engine = grade_one, lambda *arguments: contextlib.nullcontext(no_engine)
 course, submissions, out = Course(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
 quiet = Console(file=io.StringIO())
 start = time.process_time()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -120,7 +121,8 @@ def no_kernels(monkeypatch):
         return Outcome("", status_of(verdicts), verdicts, rebuilt.notebook)
 
     monkeypatch.setattr("autograder.grading.examine.examine", examine)
-    monkeypatch.setattr(run, "_engine", lambda *arguments: contextlib.nullcontext())
+    no_engine = SimpleNamespace(warm_up=lambda: None)
+    monkeypatch.setattr(run, "_engine", lambda *arguments: contextlib.nullcontext(no_engine))
     for name in ("COURSE_DB", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
 

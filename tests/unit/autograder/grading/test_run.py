@@ -6,6 +6,7 @@ import io
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -48,7 +49,8 @@ def no_kernels(monkeypatch):
         return Outcome("", status_of(verdicts), verdicts, rebuilt.notebook)
 
     monkeypatch.setattr("autograder.grading.examine.examine", examine)
-    monkeypatch.setattr("autograder.grading.run._engine", lambda *arguments: contextlib.nullcontext())
+    no_engine = SimpleNamespace(warm_up=lambda: None)
+    monkeypatch.setattr("autograder.grading.run._engine", lambda *arguments: contextlib.nullcontext(no_engine))
 
 
 def test_a_small_class_in_real_kernels(grade, hand_in, out, course):
