@@ -905,8 +905,8 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 #
 # <details><summary>Hint 1</summary>Copy the formula from the inside out.</details>
 # <details><summary>Hint 2</summary>The cube is inside the bracket, added to x, not multiplied.</details>
-# <details><summary>Hint
-# 3</summary><code>0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))</code></details>
+# <details><summary>Hint 3</summary>Outside in:
+# <code>0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "gelu_tanh", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gelu_tanh(x: Tensor) -> Tensor:
