@@ -293,6 +293,13 @@ def determinant_in_double(f, x):
     return torch.linalg.det(torch.func.vmap(torch.func.jacrev(f))(x).double()).abs().log().to(x.dtype)
 
 
+@wrong("log_det_jacobian", says="wrong for")
+def finite_differences(f, x):
+    step = 1e-3 * torch.eye(x.shape[1])
+    columns = [(f(x + h) - f(x - h)) / 2e-3 for h in step]
+    return torch.linalg.slogdet(torch.stack(columns, -1)).logabsdet
+
+
 @right("log_det_jacobian")
 def by_lu(f, x):
     factors = torch.linalg.lu_factor(torch.func.vmap(torch.func.jacrev(f))(x))[0]
@@ -710,7 +717,8 @@ def recursively(x, layers):
     return log_det + recursively(z, layers[1:])
 
 
-equivalent("flow_log_prob", "torch.zeros(len(x), device=x.device) -> torch.zeros(len(x))", why="all is on one device here")
+equivalent("flow_log_prob", "torch.zeros(len(x), device=x.device) -> torch.zeros(len(x))",
+           why="all is on one device here")
 
 # ----------------------------------------------------------------------------------------------------- sample_flow
 
@@ -783,7 +791,7 @@ def seeds_the_generator(n, layers, generator):
     return x
 
 
-@wrong("sample_flow", says="size of tensor")
+@wrong("sample_flow", says="RuntimeError")
 def always_in_the_plane(n, layers, generator):
     x = torch.randn(n, 2, generator=generator)
     for layer in reversed(layers):
@@ -1053,6 +1061,15 @@ def time_stands_still(velocity, x0, steps):
     x = x0
     for _ in range(steps):
         x = x + velocity(x, 0.0) / steps
+    return x
+
+
+@wrong("euler_sample", says="plain Euler is wanted")
+def midpoint_method(velocity, x0, steps):
+    x = x0
+    for k in range(steps):
+        half = x + velocity(x, k / steps) / (2 * steps)
+        x = x + velocity(half, (k + 0.5) / steps) / steps
     return x
 
 
