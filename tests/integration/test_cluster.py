@@ -39,7 +39,7 @@ def course(tmp_path_factory):
 
 
 def run(course, out, **options):
-    rows = grade(course, UNIT, course.root / "submitted", out, cell_timeout=10, console=Console(file=io.StringIO()),
+    rows = grade(course, UNIT, course.root / "submitted", out, cell_timeout=5, console=Console(file=io.StringIO()),
                  **options)
     with (out / "grades.csv").open(encoding="utf-8") as file:
         return {row.student: (row.score, row.status) for row in rows}, list(csv.reader(file))

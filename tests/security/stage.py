@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +37,8 @@ SECRET = "WALL_" + "SECRET"  # the environment variable; a case that names it in
 
 
 class Stage:
-    """`with Stage(scratch, ...) as stage`: `stage.values(case)` before, `stage.evidence(case)` after the run."""
+    """`with Stage(scratch, ...) as stage`: `stage.values(case)` before, `stage.look()` and `stage.evidence(case)`
+    after the run."""
 
     def __init__(self, scratch: Path, course: Path, submissions: Path, out: Path):
         self.scratch, self.course, self.submissions, self.out = scratch, course, submissions, out
@@ -48,6 +50,8 @@ class Stage:
         self.sockets: list[socket.socket] = []
         self.selector = selectors.DefaultSelector()
         self.closing = threading.Event()
+        self.left_running: list[str] = []
+        self.written: dict[str, list[Path]] = {}
 
     def __enter__(self) -> Stage:
         for name in ("loot", "decoys", "s"):
@@ -87,8 +91,17 @@ class Stage:
         }
         return {name: make() for name, make in made.items() if name in case.text}
 
+    def look(self) -> None:
+        """Once grading has ended: see what runs, and what grading wrote, by what is in a path (folders, stem)."""
+        self.left_running = [_words(process) for process in self.survivors()]
+        self.written = defaultdict(list)
+        for path in sorted(self.out.rglob("*")):
+            if path.is_file():
+                for name in {*path.relative_to(self.out).parts, path.stem}:
+                    self.written[name].append(path)
+
     def evidence(self, case: Case) -> list[str]:
-        """What the case did outside of its box."""
+        """What the case did outside of its box, as the last `look` showed it."""
         found = []
         if case.name in self.reached:
             found.append("made a connection")
@@ -100,7 +113,7 @@ class Stage:
             found.append("wrote on the grader's disk")
         if case.name in self.processes and self.processes[case.name].poll() is not None:
             found.append("ended a process of the grader's")
-        if any(self.mark(case) in _words(process) for process in self.survivors()):
+        if any(self.mark(case) in words for words in self.left_running):
             found.append("left a process running")
         if str(self._shm_key(case)) in Path("/proc/sysvipc/shm").read_text().split():
             found.append("left shared memory")
@@ -125,10 +138,8 @@ class Stage:
     def _told(self, case: Case) -> list[str]:
         """Secrets in what grading wrote about this student, and hidden tests in what is not for instructors alone."""
         found = []
-        for path in sorted(self.out.rglob("*")):
+        for path in self.written.get(case.name, ()):
             parts = path.relative_to(self.out).parts
-            if not path.is_file() or case.name not in {*parts, path.stem}:
-                continue
             raw = path.read_bytes()
             if path.suffix == ".html" and b"<script>alert(" in raw:
                 found.append("put a script into a page")

@@ -96,6 +96,7 @@ def _run(case: Case, stage: Stage, course: Path, released: nbformat.NotebookNode
     code, said = _nbgrader(course, "autograde", UNIT, "--student", case.name, "--create")
     seconds = round(time.monotonic() - start, 1)
     score = _score(course, case.name) if code == 0 else None
+    stage.look()
     wrong = [*(case.wrong(score, None) if score is not None else []), *stage.evidence(case)]
     note = "" if code == 0 else "hangs" if code is None else _last_error(said)
     clear(stage, case)

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import _wikitext_formulas, corpora
 from helpers._wikitext import plain_text
-from helpers.corpora import load_wikipedia
+from helpers.corpora import load_quiz, load_reviews, load_wikipedia
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +242,28 @@ def test_wikitext_becomes_prose(wikitext, plain):
 )
 def test_a_formula_is_typed_on_one_line_or_dropped(latex, typed):
     assert _wikitext_formulas.formula(latex) == typed
+
+
+# --- the course's own questions and reviews ---
+
+
+def test_the_quiz_has_one_right_choice_of_four_and_no_favourite_place():
+    quiz = load_quiz()
+    assert len(quiz) == 150 and len({row["question"] for row in quiz}) == 150
+    for task in ("science", "world", "words", "everyday", "numbers"):
+        rows = [row for row in quiz if row["task"] == task]
+        assert len(rows) == 30
+        assert all(len(set(row["choices"])) == 4 for row in rows)
+        places = [sum(row["answer"] == place for row in rows) for place in range(4)]
+        assert min(places) >= 7, f"{task}: the right choice stands at each place about equally often"
+
+
+def test_reviews_come_in_pairs_of_praise_and_blame():
+    reviews = load_reviews()
+    assert len(reviews) == 160 and len({row["text"] for row in reviews}) == 160
+    assert all({reviews[i]["label"], reviews[i + 1]["label"]} == {0, 1} for i in range(0, 160, 2))
+
+
+def test_each_call_gives_rows_of_its_own():
+    load_quiz()[0]["choices"].clear()
+    assert len(load_quiz()[0]["choices"]) == 4
