@@ -164,7 +164,7 @@ plots.caption(fig, "What Llama 2 was trained on: pretraining in blue, post-train
 # <details><summary>Answer</summary>
 #
 # Both at p = 0.7. The likelihood there is 0.7⁷ · 0.3³ = 0.0022, the cross-entropy 0.611 nats per toss, and exp(−10 ·
-# 0.611) = 0.0022 again. A text of a thousand tokens has a likelihood that no float can hold; its mean logarithm is a
+# 0.611) = 0.0022 again. A text of a thousand tokens has a likelihood that no float can hold; its cross-entropy is a
 # number like 3. That is the whole reason for the second form.
 # </details>
 
@@ -894,7 +894,7 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 #
 # <details><summary>Answer</summary>
 #
-# About 0.0005. No text would give it away, but the logits would differ in the third digit or so. If logits are what you
+# About 0.0005. No text would give it away, but the logits would not be the same. If logits are what you
 # compare (and they should be), you see it at once.
 # </details>
 #
@@ -1289,7 +1289,7 @@ for setting in ({"n_ctx": 128}, {"n_positions": 128}):
 # <details><summary>Answer</summary>
 #
 # Both by η, in the direction against their gradient: m̂ / √v̂ = g / |g| = ±1. Adam looks at how *consistent* a gradient
-# is, not at how large. That is also why it needs a warm-up: on the first steps every weight moves at full speed, on the
+# is, not at how large. That is one reason for a warm-up: on the first steps every weight moves at full speed, on the
 # word of a single batch.
 # </details>
 
@@ -1912,9 +1912,14 @@ tiny = toy_gpt2(0, vocab_size=len(pieces), n_layer=1, n_embd=32)
 tiny_config = plain_config(tiny.config)
 
 
+def tied(params: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters with the head under its own name as well: one table, two names."""
+    return {**params, "lm_head.weight": params["transformer.wte.weight"]}
+
+
 def causal_loss(params: dict[str, Tensor], rows: Tensor, config: dict, stop_id: int) -> tuple[Tensor, int]:
     """(mean cross-entropy of the next token, number of tokens) with your model and your labels."""
-    logits = gpt2_logits(rows, {**params, "lm_head.weight": params["transformer.wte.weight"]}, config)[:, :-1]
+    logits = gpt2_logits(rows, tied(params), config)[:, :-1]
     labels = causal_labels(rows, stop_id)[:, 1:]  # the shift that transformers' models do inside
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten()), int((labels != -100).sum())
 
@@ -2032,7 +2037,7 @@ device, large = runtime.device(), runtime.pick(False, True)
 sizes = runtime.pick({"n_embd": 128, "n_layer": 2, "n_head": 4}, {"n_embd": 768, "n_layer": 12, "n_head": 12})
 n_steps, per_step, max_lr = runtime.pick((250, 10, 3e-3), (1500, 64, 6e-4))
 recipe = {"betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1, "max_norm": 1.0}
-warmup_steps, every = 20, 25
+warmup_steps, every = runtime.pick((20, 25), (100, 150))
 articles = wikipedia
 if large:
     try:
@@ -2075,7 +2080,7 @@ print(f"{len(train_rows)} + {len(valid_rows)} rows of 128 tokens, {len(kept_ids)
 @torch.no_grad()
 def recited(params: dict[str, Tensor], rows: Tensor, prompt: int = 16) -> Tensor:
     """For each row: how many tokens after the prompt greedy decoding gets right before its first slip."""
-    guesses = torch.cat([gpt2_logits(part, params, small_config).argmax(-1) for part in rows.split(16)])
+    guesses = torch.cat([gpt2_logits(part, tied(params), small_config).argmax(-1) for part in rows.split(16)])
     return (guesses[:, prompt - 1:-1] == rows[:, prompt:]).long().cumprod(1).sum(1)
 
 
@@ -2095,12 +2100,13 @@ bar = runtime.progress(range(n_steps), "your loop")
 for step in bar:
     began = time.perf_counter()
     batch = train_rows[order_of_rows[step * per_step:(step + 1) * per_step].to(device)]
-    own, own_states, loss = train_step(own, own_states, [batch], precise_loss, lr_schedule(step, max_lr, max_lr / 10, warmup_steps, n_steps), **recipe)
+    rate = lr_schedule(step, max_lr, max_lr / 10, warmup_steps, n_steps)
+    own, own_states, loss = train_step(own, own_states, [batch], precise_loss, rate, **recipe)
     own_train.append(float(loss))
     seconds += time.perf_counter() - began
     if (step + 1) % every == 0:
         own_valid[step + 1] = mean_loss(own, valid_rows)
-        memory[step + 1] = [recited(own, rows) for rows in (train_rows, valid_rows)]
+        memory[step + 1] = [recited(own, rows[:200]) for rows in (train_rows, valid_rows)]
         bar.set_postfix(train=f"{loss:.2f}", valid=f"{own_valid[step + 1]:.2f}", recited=f"{memory[step + 1][0].float().mean():.0f}")
 own_speed = n_steps * per_step * 128 / seconds
 print(f"your loop: {own_speed:,.0f} tokens per second, {seconds:.0f} s of training; training loss {own_train[0]:.2f} -> {own_train[-1]:.2f}")
@@ -2211,7 +2217,7 @@ def write(params: dict[str, Tensor], prompt: Tensor, n: int) -> Tensor:
     """Greedy continuation of ids (T,) by n tokens."""
     ids = prompt[None]
     for _ in range(n):
-        ids = torch.cat([ids, gpt2_logits(ids, params, small_config)[:, -1].argmax(-1, keepdim=True)], 1)
+        ids = torch.cat([ids, gpt2_logits(ids, tied(params), small_config)[:, -1].argmax(-1, keepdim=True)], 1)
     return ids[0, len(prompt):]
 
 
@@ -2229,11 +2235,11 @@ print("longest overlap with the training text of 40 tokens written after the ope
 # It has no idea what the second article is about. But look what it does: it picks up a thread it knows and recites
 # *that*. A model that has only ever memorised answers every question with what it has memorised.
 #
-# Why does it fail there? It has two hundred weights for each token that it was shown, and 50 openings hold nothing like a
-# sample of English. The cheapest way to a low loss was to store them; nothing in the loss asks for more. Language models
-# that generalise have read *more text than they can store*: then rules pay, and only what is repeated often is learned by
-# heart (Carlini et al. 2023, §4, who find that verbatim memory grows with a text's repetitions, with the size of the
-# model and with the length of the prompt).
+# Why does it fail there? It has more than a hundred weights for each token that it was shown, and 50 openings hold
+# nothing like a sample of English. The cheapest way to a low loss was to store them; nothing in the loss asks for more.
+# Language models that generalise have read *more text than they can store*: then rules pay, and only what is repeated
+# often is learned by heart (Carlini et al. 2023, §4, who find that verbatim memory grows with a text's repetitions, with
+# the size of the model and with the length of the prompt).
 #
 # When did it happen? Not gradually:
 
@@ -2259,14 +2265,15 @@ for step in checked:
           f"{memory[step][1].float().mean():.1f} (validation)")
 
 # %% [markdown]
-# Reciting needs *every* token right. With a probability $p$ for each, 112 in a row have $p^{112}$: 0.3 for $p$ = 0.99,
-# and 0.000007 for $p$ = 0.9. So a loss that falls smoothly becomes an ability that appears at once.
+# Reciting needs *every* token right. With a probability $p$ for each, 112 in a row have $p^{112}$: 0.32 for $p$ = 0.99,
+# and less than one in a hundred thousand for $p$ = 0.9. So a loss that falls smoothly becomes an ability that appears at
+# once.
 #
 # ## 9. Why weights are shared
 #
-# Your model cost two minutes and can say nothing new. The model of the earlier units has as many layers as you like to
-# count, and read two trillion tokens (Allal et al. 2025). What does *it* say about the validation articles? Perplexities
-# of two tokenizers cannot be compared, bits per byte can (unit 02):
+# Your model cost a few minutes and can say nothing new. The model of the earlier units has 135 million weights and read
+# two trillion tokens (Allal et al. 2025). What does *it* say about the validation articles? Perplexities of two
+# tokenizers cannot be compared, bits per byte can (unit 02):
 #
 # $$ \text{bits per byte} = \frac{\text{loss in nats per token} \cdot \text{tokens}}{\ln 2 \cdot \text{bytes}} $$
 #
@@ -2368,9 +2375,8 @@ print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:
 #
 # <details><summary>Answer</summary>
 #
-# About ln 30,522 = 10.3, if its logits are near 0; more if they are not (the table's vectors are long, so they are not).
-# The minute brings it most of the way, because the encoder already knows nearly everything: a head must only learn to
-# look up what is there. Training encoder and head from noise would be at "predict <em>the</em>" by now.
+# About ln 30,522 = 10.3, and a little more, since random logits are not 0. The minute brings it a good part of the way,
+# because the encoder already knows nearly everything: a head must only learn to read out what is there.
 # </details>
 
 # %% tags=["lab"]
