@@ -124,10 +124,10 @@ def grade(unit: Unit,
         name = course.unit(unit)
         limits = {} if timeout is None else {"cell_timeout": timeout}
         target = out or course.root
-        grade_class(course, name, submissions or course.root / "submitted", target, jobs=jobs, console=to_stderr,
-                    roster=roster, db=db, again=again, wall=wall, scheduler=scheduler, memory=int(memory * 2**30),
-                    **limits)
-        page = report_class(course, target, name, to_stdout, db=db)
+        rows = grade_class(course, name, submissions or course.root / "submitted", target, jobs=jobs,
+                           console=to_stderr, roster=roster, db=db, again=again, wall=wall, scheduler=scheduler,
+                           memory=int(memory * 2**30), **limits)
+        page = report_class(course, target, name, to_stdout, db=db, rows=rows)
         to_stderr.print(f"grades: {target / 'grades.csv'}\nreport: {page}\nfeedback: {target / 'feedback'}")
 
 

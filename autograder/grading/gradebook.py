@@ -121,14 +121,12 @@ class Gradebook:
             _student(connection, student)
             where = self._submission(connection, student)
             grades, comments = [], []
-            rows = connection.execute(select(Grade.id, Grade.cell_id, Grade.manual_score, Grade.needs_manual_grade)
-                                      .where(Grade.notebook_id == where))
-            for key, cell, by_hand, waits in rows:
+            for key, cell, by_hand, waits in connection.execute(_BEFORE, {"notebook": where}):
                 name = self._names[cell]
                 waits = auto[name] is None if by_hand is None else waits or name in changed
                 grades.append({"key": key, "auto": auto[name], "waits": waits})
-            rows = connection.execute(select(Comment.id, Comment.cell_id).where(Comment.notebook_id == where))
-            comments += [{"key": key, "auto": said[self._names[cell]]} for key, cell in rows]
+            for key, cell, _ in connection.execute(_COMMENTS, {"notebook": where}):
+                comments.append({"key": key, "auto": said[self._names[cell]]})
             if grades:
                 connection.execute(_UPDATE_GRADE, grades)
             if comments:
@@ -138,7 +136,7 @@ class Gradebook:
 
     def _submission(self, connection: Connection, student: str) -> str:
         """The id of the student's notebook; made with all its grades and comments, as nbgrader does, if it is new."""
-        found = connection.execute(self._notebook_of(student)).scalar()
+        found = connection.execute(self._notebook, {"student": student}).scalar()
         if found is not None:
             return found
         submission, notebook = connection.execute(
@@ -156,23 +154,24 @@ class Gradebook:
                 connection.execute(insert(table), rows)
         return notebook
 
-    def _notebook_of(self, student: str) -> Select:
+    @cached_property
+    def _notebook(self) -> Select:
+        """The id of a student's notebook."""
         return (select(SubmittedNotebook.id)
                 .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
-                .where(SubmittedAssignment.assignment_id == self._ids[0], SubmittedAssignment.student_id == student,
+                .where(SubmittedAssignment.assignment_id == self._ids[0],
+                       SubmittedAssignment.student_id == bindparam("student"),
                        SubmittedNotebook.notebook_id == self._ids[1]))
 
     def standing(self, student: str) -> Standing | None:
         """None if the student has no submission."""
         written, auto, pending, points, comments = 0.0, 0.0, [], {}, {}
         with self.book.engine.connect() as connection:
-            notebook = connection.execute(self._notebook_of(student)).scalar()
+            notebook = connection.execute(self._notebook, {"student": student}).scalar()
             if notebook is None:
                 return None
-            grades = connection.execute(select(Grade.cell_id, Grade.score, Grade.needs_manual_grade)
-                                        .where(Grade.notebook_id == notebook)).all()
-            said = connection.execute(select(Comment.cell_id, Comment.comment)
-                                      .where(Comment.notebook_id == notebook)).all()
+            grades = connection.execute(_GRADES, {"notebook": notebook}).all()
+            said = connection.execute(_COMMENTS, {"notebook": notebook}).all()
         for name, score, waits in sorted((self._names[cell], float(score), waits) for cell, score, waits in grades):
             points[name] = score
             if name in self.lesson.written:
@@ -181,7 +180,7 @@ class Gradebook:
                     pending.append(name)
             else:
                 auto += score
-        comments = {self._names[cell]: text for cell, text in said if text}
+        comments = {self._names[cell]: text for _, cell, text in said if text}
         return Standing(auto, self.lesson.max_auto, written, sum(self.lesson.written.values()), tuple(pending),
                         points, comments)
 
@@ -231,10 +230,17 @@ class Gradebook:
 
 
 def _student(connection: Connection, student: str) -> None:
-    if connection.execute(select(Student.id).where(Student.id == student)).scalar() is None:
+    if connection.execute(_STUDENT, {"student": student}).scalar() is None:
         connection.execute(insert(Student.__table__), {"id": student})
 
 
+# Made once: SQLAlchemy takes longer to make a query than SQLite takes to answer it.
+_STUDENT = select(Student.id).where(Student.id == bindparam("student"))
+_BEFORE = (select(Grade.id, Grade.cell_id, Grade.manual_score, Grade.needs_manual_grade)
+           .where(Grade.notebook_id == bindparam("notebook")))
+_GRADES = (select(Grade.cell_id, Grade.score, Grade.needs_manual_grade)
+           .where(Grade.notebook_id == bindparam("notebook")))
+_COMMENTS = select(Comment.id, Comment.cell_id, Comment.comment).where(Comment.notebook_id == bindparam("notebook"))
 _UPDATE_GRADE = update(Grade.__table__).where(Grade.__table__.c.id == bindparam("key")).values(
     auto_score=bindparam("auto"), needs_manual_grade=bindparam("waits"))
 _UPDATE_COMMENT = update(Comment.__table__).where(Comment.__table__.c.id == bindparam("key")).values(
