@@ -1443,7 +1443,7 @@ for sentence in ("The cat sat on the mat.", "The mat sat on the cat.", "Mat the 
 
 # %% tags=["demo"]
 d = 6
-means, half = random_net(d, 1), torch.tensor([1.0, 1, 1, 0, 0, 0])
+half, some_nets = torch.tensor([1.0, 1, 1, 0, 0, 0]), [random_net(d, seed, 0.3) for seed in range(4)]
 lower = torch.ones(d, d).tril(-1)
 
 
@@ -1454,8 +1454,8 @@ def autoregressive_map(x: Tensor) -> Tensor:
     return (x - mean) / width
 
 
-coupled = lambda x: coupling_forward(x.reshape(-1, d), half, means, random_net(d, 2))[0].reshape(x.shape)
-twice = lambda x: coupling_forward(coupled(x).reshape(-1, d), 1 - half, random_net(d, 3), random_net(d, 4))[0].reshape(x.shape)
+coupled = lambda x: coupling_forward(x.reshape(-1, d), half, *some_nets[:2])[0].reshape(x.shape)
+twice = lambda x: coupling_forward(coupled(x).reshape(-1, d), 1 - half, *some_nets[2:])[0].reshape(x.shape)
 point = torch.randn(d, generator=torch.Generator().manual_seed(0))
 fig, axes = plots.figure(1, 3, size=(12.0, 3.4))
 for ax, f, title in zip(axes, (coupled, twice, autoregressive_map),
@@ -1681,7 +1681,7 @@ for ax, (steps, points) in zip(axes, by_steps.items(), strict=True):
     draw_points_on(ax, points, f"{steps} step{'s' * (steps > 1)}", 2.6)
 plots.caption(fig, "The same noise, the same velocity field, more and more Euler steps. One step sends everything to the mean.",
               "Four pictures: with one step all points lie in a small spot in the middle; with two a blurred shape; with five "
-              "two rough moons; with fifty two clean ones.")
+              "two rough moons; with fifty two clean ones with few points between them.")
 
 # %% [markdown]
 # Both models side by side. For the drift, the map from $x_0$ to the end of the last Euler step is a function like any other, so your
@@ -1700,7 +1700,8 @@ with torch.no_grad():
 fig, axes = plots.figure(2, 3, size=(12.0, 7.2))
 draw_points_on(axes[0, 0], moons, "moons: data", 2.6)
 for ax, (name, (points, log_prob)) in zip(axes[0, 1:], results.items(), strict=True):
-    shown = ax.scatter(*points.cpu().T.numpy(), s=4, c=log_prob.cpu().numpy(), cmap=plots.UNSIGNED, vmin=-6, vmax=0)
+    shown = ax.scatter(*points.cpu().T.numpy(), s=6, c=log_prob.cpu().numpy(), cmap=plots.UNSIGNED, vmin=-6, vmax=0,
+                       edgecolors=plots.GREY, linewidths=0.15)
     ax.set(title=name, xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal")
     fig.colorbar(shown, ax=ax, label="log-density (nats)")
     gap = log_prob - moons_log_prob(points)
@@ -1711,12 +1712,13 @@ for ax, points, name in zip(axes[1], (plane[shuffled[:4000].to(device)], token_p
     draw_points_on(ax, points, name, 4.5)
 plots.caption(fig, "Data, the coupling flow of section 6, and flow matching. Samples of the moons are coloured by the log-density "
               "that the model itself gives them.",
-              "Two rows of three pictures. Above: the moons and two sets of samples that look like them; the coupling flow has "
-              "some pale points on a thread between the moons. Below: three blurred triangles that look alike.")
+              "Two rows of three pictures. Above: the moons and two sets of samples that look like them, both with some pale "
+              "points between the moons; those of the coupling flow lie on threads. Below: three blurred triangles that look "
+              "alike.")
 
 # %% [markdown]
-# Which is better? The one learns from exact likelihoods and jumps in eight layers, the other never sees a density in training and walks
-# in fifty small steps. Flow matching took over where likelihood is not the point: current image generators such as Stable
+# Which is better? After so little training there is no clear winner. The one learns from exact likelihoods and jumps in eight layers,
+# the other never sees a density in training and walks in fifty small steps. Flow matching took over where likelihood is not the point: current image generators such as Stable
 # Diffusion 3 (Esser et al. 2024) are trained with this loss, with more weight on the middle of the way. Where an exact density is needed, as in physics or to find outliers,
 # flows with cheap determinants are still at home.
 #
