@@ -1924,10 +1924,11 @@ def causal_loss(params: dict[str, Tensor], rows: Tensor, config: dict, stop_id: 
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten()), int((labels != -100).sum())
 
 
+tiny_loss = lambda params, rows: causal_loss(params, rows, tiny_config, stop)
 weights = {name: w.detach().clone() for name, w in tiny.named_parameters()}
 states, history = {}, []
 for step in range(60):
-    weights, states, loss = train_step(weights, states, [tiny_rows[:1], tiny_rows[1:]], lambda p, rows: causal_loss(p, rows, tiny_config, stop),
+    weights, states, loss = train_step(weights, states, [tiny_rows[:1], tiny_rows[1:]], tiny_loss,
                                        lr_schedule(step, 0.02, 0.002, 5, 60), (0.9, 0.95), 1e-8, 0.1, 1.0)
     history.append(loss)
 fig, ax = plots.figure(size=(6.8, 2.6))
@@ -2107,9 +2108,11 @@ for step in bar:
     if (step + 1) % every == 0:
         own_valid[step + 1] = mean_loss(own, valid_rows)
         memory[step + 1] = [recited(own, rows[:200]) for rows in (train_rows, valid_rows)]
-        bar.set_postfix(train=f"{loss:.2f}", valid=f"{own_valid[step + 1]:.2f}", recited=f"{memory[step + 1][0].float().mean():.0f}")
+        bar.set_postfix(train=f"{loss:.2f}", valid=f"{own_valid[step + 1]:.2f}",
+                        recited=f"{memory[step + 1][0].float().mean():.0f}")
 own_speed = n_steps * per_step * 128 / seconds
-print(f"your loop: {own_speed:,.0f} tokens per second, {seconds:.0f} s of training; training loss {own_train[0]:.2f} -> {own_train[-1]:.2f}")
+print(f"your loop: {own_speed:,.0f} tokens per second, {seconds:.0f} s of training; "
+      f"training loss {own_train[0]:.2f} -> {own_train[-1]:.2f}")
 
 # %% [markdown]
 # ### The same with the `Trainer`
@@ -2165,8 +2168,9 @@ with tempfile.TemporaryDirectory() as folder:
         args=TrainingArguments(
             output_dir=folder, max_steps=n_steps, per_device_train_batch_size=per_step, per_device_eval_batch_size=64,
             train_sampling_strategy="sequential", learning_rate=max_lr, lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr": max_lr / 10}, warmup_steps=warmup_steps, adam_beta1=recipe["betas"][0], adam_beta2=recipe["betas"][1], adam_epsilon=recipe["eps"],
-            weight_decay=recipe["weight_decay"], max_grad_norm=recipe["max_norm"], eval_strategy="steps", eval_steps=every, logging_steps=1,
+            lr_scheduler_kwargs={"min_lr": max_lr / 10}, warmup_steps=warmup_steps, adam_beta1=recipe["betas"][0],
+            adam_beta2=recipe["betas"][1], adam_epsilon=recipe["eps"], weight_decay=recipe["weight_decay"],
+            max_grad_norm=recipe["max_norm"], eval_strategy="steps", eval_steps=every, logging_steps=1,
             save_strategy="no", report_to="none", bf16=large, dataloader_pin_memory=False,
             disable_tqdm=not runtime.has_front_end()))
     trainer.remove_callback(PrinterCallback)  # which would print a line for each step
@@ -2179,9 +2183,11 @@ trainer_speed = n_steps * per_step * 128 / trainer_seconds
 print(f"tokens per second: your loop {own_speed:,.0f}, Trainer {trainer_speed:,.0f} (evaluation not counted in either)\n")
 print(f"{'':>6}{'your loop':>20}{'Trainer':>22}\n{'step':>6}{'train':>10}{'valid':>10}{'train':>12}{'valid':>10}")
 for step in own_valid:
-    print(f"{step:>6}{own_train[step - 1]:>10.3f}{own_valid[step]:>10.3f}{trainer_train[step - 1]:>12.3f}{trainer_valid[step]:>10.3f}")
+    print(f"{step:>6}{own_train[step - 1]:>10.3f}{own_valid[step]:>10.3f}"
+          f"{trainer_train[step - 1]:>12.3f}{trainer_valid[step]:>10.3f}")
 gaps = [abs(a - b) for a, b in zip(own_train, trainer_train, strict=True)]
-print(f"\nlargest difference of the two training losses: {max(gaps[:50]):.1e} in the first 50 steps, {max(gaps):.1e} in all {n_steps}")
+print(f"\nlargest difference of the two training losses: {max(gaps[:50]):.1e} in the first 50 steps, "
+      f"{max(gaps):.1e} in all {n_steps}")
 
 # %% tags=["lab"]
 fig, ax = plots.figure(size=(8.8, 3.6))
@@ -2195,12 +2201,12 @@ ax.text(n_steps, math.log(len(kept_ids)), "a guess", ha="right", va="bottom", fo
 ax.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
 ax.legend(loc="center right")
 lowest = min(own_valid, key=own_valid.get)
-plots.caption(fig, "The same training twice. The training loss goes to zero; the validation loss turns and climbs above that of a model that "
-              "knows nothing." if own_valid[n_steps] > math.log(len(kept_ids)) else "The same training twice.",
-              f"Training loss of both programs falls on one line from {own_train[0]:.1f} to {own_train[-1]:.2f}. Validation loss is lowest at "
-              f"step {lowest} with {own_valid[lowest]:.2f} and ends at {own_valid[n_steps]:.2f}.")
-print(f"perplexity (unit 04), exp of the loss: training {math.exp(mean_loss(own, train_rows)):.2f}, validation {math.exp(own_valid[n_steps]):,.0f} at the end "
-      f"and {math.exp(own_valid[lowest]):,.0f} at its best; a guess among all tokens {len(kept_ids):,}")
+plots.caption(fig, "The same training twice. The training loss goes towards zero; the validation loss turns and climbs.",
+              f"Training loss of both programs falls on one line from {own_train[0]:.1f} to {own_train[-1]:.2f}. Validation "
+              f"loss is lowest at step {lowest} with {own_valid[lowest]:.2f} and ends at {own_valid[n_steps]:.2f}; a guess "
+              f"among all tokens would be at {math.log(len(kept_ids)):.2f}.")
+print(f"perplexity (unit 04), exp of the loss: training {math.exp(mean_loss(own, train_rows)):.2f}, "
+      f"validation {math.exp(own_valid[n_steps]):,.0f} at the end and {math.exp(own_valid[lowest]):,.0f} at its best; a guess among all tokens {len(kept_ids):,}")
 
 # %% [markdown]
 # A perplexity of hardly more than 1 on what it has read, and on other articles worse than guessing: it is *certain*, and
@@ -2257,9 +2263,9 @@ right.plot([own_train[step - 1] for step in checked], whole, "o-", color=plots.B
 right.set(xlabel="training loss (nats per token)", ylabel="recited to the end (share)", ylim=(-0.03, 1.03))
 right.invert_xaxis()
 plots.caption(fig, "Memorisation against steps (mean; band: from the 10th to the 90th percentile), and against the loss of the step.",
-              f"Left: tokens recited from training articles stay near 0 for about 100 steps, then climb to "
-              f"{memory[n_steps][0].float().mean():.0f} of 112; from validation articles always near 0. Right: the share of articles recited to the end stays at 0 "
-              f"until the loss is well below 1, and reaches {whole[-1]:.0%}.")
+              f"Left: tokens recited from training articles stay near 0 at first, then climb to "
+              f"{memory[n_steps][0].float().mean():.0f} of 112; from validation articles always near 0. Right: the share of "
+              f"articles recited to the end stays at 0 until the loss is well below 1, and reaches {whole[-1]:.0%}.")
 for step in checked:
     print(f"step {step:>4}: training loss {own_train[step - 1]:.2f}, recited {memory[step][0].float().mean():>5.1f} of 112 (training), "
           f"{memory[step][1].float().mean():.1f} (validation)")
@@ -2294,7 +2300,7 @@ n_tuned, tune_steps, n_measured = runtime.pick((6, 12, 16), (30, 100, 50))
 
 
 def real_batch(texts: list[str]) -> tuple[Tensor, int]:
-    """The same openings of articles for the other tokenizer: ids (B, at most 128) with -100 as padding, and bytes behind the first token."""
+    """The same openings for the other tokenizer: ids (B, T) with -100 as padding, and the bytes behind the first tokens."""
     openings = [gpt2_tokenizer.decode(encode_quietly(text)[:128]) for text in texts]
     rows = [torch.tensor(real_tokenizer(opening).input_ids[:160]) for opening in openings]
     n_bytes = sum(len(real_tokenizer.decode(row[1:]).encode()) for row in rows)
@@ -2327,13 +2333,14 @@ began = time.perf_counter()
 bar = runtime.progress(range(tune_steps), "fine-tuning")
 for step in bar:
     picked = [train_texts[tune_order[(4 * step + k) % 50]] for k in range(4)]
-    tuned, tuned_states, loss = train_step(tuned, tuned_states, [real_batch(picked)[0]], real_loss, lr_schedule(step + 1, 1e-4, 1e-5, 2, tune_steps), **recipe)
+    rate = lr_schedule(step + 1, 1e-4, 1e-5, 2, tune_steps)
+    tuned, tuned_states, loss = train_step(tuned, tuned_states, [real_batch(picked)[0]], real_loss, rate, **recipe)
     losses.append(float(loss))
     bar.set_postfix(loss=f"{loss:.2f}")
 minutes = (time.perf_counter() - began) / 60
 bits_after = real_bits(tuned)
-print(f"fine-tuned for {minutes:.1f} minutes. SmolLM2-135M on {n_measured} validation openings: perplexity {bits_before[0]:.2f} before, {bits_after[0]:.2f} after; "
-      f"bits per byte {bits_before[1]:.3f} before, {bits_after[1]:.3f} after")
+print(f"fine-tuned for {minutes:.1f} minutes. SmolLM2-135M on {n_measured} validation openings: perplexity "
+      f"{bits_before[0]:.2f} before, {bits_after[0]:.2f} after; bits per byte {bits_before[1]:.3f} before, {bits_after[1]:.3f} after")
 
 # %% tags=["lab"]
 def own_bits(rows: Tensor, loss: float) -> float:
@@ -2341,9 +2348,10 @@ def own_bits(rows: Tensor, loss: float) -> float:
     return loss * rows[:, 1:].numel() / math.log(2) / n_bytes
 
 
-scores = {"a guess among the table's tokens": own_bits(valid_rows, math.log(len(kept_ids))), "your model, at the end": own_bits(valid_rows, own_valid[n_steps]),
-          "your model, at its best step": own_bits(valid_rows, own_valid[lowest]), "SmolLM2-135M, as it came": bits_before[1],
-          "SmolLM2-135M, fine-tuned": bits_after[1]}
+scores = {"a guess among the table's tokens": own_bits(valid_rows, math.log(len(kept_ids))),
+          "your model, at the end": own_bits(valid_rows, own_valid[n_steps]),
+          "your model, at its best step": own_bits(valid_rows, own_valid[lowest]),
+          "SmolLM2-135M, as it came": bits_before[1], "SmolLM2-135M, fine-tuned": bits_after[1]}
 fig, ax = plots.figure(size=(8.4, 2.8))
 ax.barh(list(scores), list(scores.values()), color=[plots.GREY, plots.BLUE, plots.BLUE, plots.ORANGE, plots.ORANGE])
 for place, value in enumerate(scores.values()):
@@ -2351,13 +2359,13 @@ for place, value in enumerate(scores.values()):
 ax.set(xlabel="bits per byte of validation articles (lower is better)", xlim=(0, 1.12 * max(scores.values())))
 ax.invert_yaxis()
 ax.grid(False, axis="y")
-plots.caption(fig, "How well each predicts articles that none of them was trained on here. (The older ones of these articles, from 2016, may well be among the "
-              "two trillion tokens that SmolLM2 read.)",
+plots.caption(fig, "How well each predicts articles that none of them was trained on here. (These articles, in some version, "
+              "may well be among the two trillion tokens that SmolLM2 read before.)",
               "Five bars: " + ", ".join(f"{name} {value:.2f}" for name, value in scores.items()) + " bits per byte.")
 flops = 6 * 135e6 * 2e12
 rate = 6 * sum(p.numel() for p in start_model.parameters()) * own_speed
-print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:.1e} operations (unit 07). Your machine did {rate:.1e} a second in your loop: "
-      f"{flops / rate / 3.15e7:,.0f} years.")
+print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:.1e} operations (unit 07). Your machine did "
+      f"{rate:.1e} a second in your loop: {flops / rate / 3.15e7:,.0f} years.")
 
 # %% [markdown]
 # This is why pretrained weights are shared. Somebody pays once; the rest of the world starts from there. And this one is
@@ -2382,7 +2390,8 @@ print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:
 # %% tags=["lab"]
 masked_rows = {}
 for split, texts, n in (("train", train_texts, runtime.pick(12, 50)), ("valid", valid_texts, runtime.pick(6, 20))):
-    ids = [i for text in texts[:n] for i in word_pieces(text, add_special_tokens=False, truncation=False, verbose=False).input_ids]
+    pieces_of = [word_pieces(text, add_special_tokens=False, verbose=False).input_ids for text in texts[:n]]
+    ids = [i for one in pieces_of for i in one]
     body = torch.tensor(ids[:len(ids) // 126 * 126]).view(-1, 126)
     frame = lambda token, rows=body: torch.full((len(rows), 1), token)
     masked_rows[split] = torch.cat([frame(word_pieces.cls_token_id), body, frame(word_pieces.sep_token_id)], 1)
@@ -2408,7 +2417,8 @@ def head_loss(params: dict[str, Tensor], pair: tuple[Tensor, Tensor]) -> tuple[T
     return F.cross_entropy(functional_call(the_head, params, (hidden,)), labels[labels != -100]), len(hidden)
 
 
-valid_pairs = [corrupted_rows(rows, torch.Generator().manual_seed(4)) for rows in masked_rows["valid"][:runtime.pick(48, 256)].split(16)]
+valid_dice = torch.Generator().manual_seed(4)  # the same masks at each measurement
+valid_pairs = [corrupted_rows(rows, valid_dice) for rows in masked_rows["valid"][:runtime.pick(48, 256)].split(16)]
 
 
 @torch.no_grad()
@@ -2432,8 +2442,10 @@ ax.plot(list(curve), list(curve.values()), "o-", color=plots.BLUE)
 ax.axhline(ceiling, color=plots.GREY, ls="--", lw=1.2)
 ax.text(0, ceiling, f"the course's own head: {ceiling:.2f}", va="bottom", fontsize=9)
 ax.set(xlabel="step", ylabel="validation loss (nats)", ylim=(0, None))
-plots.caption(fig, f"A new head on a frozen encoder: {curve[0]:.2f} nats before, {curve[head_steps]:.2f} after {head_steps} steps of 1,024 tokens.",
-              f"The validation loss falls from {curve[0]:.1f} to {curve[head_steps]:.1f}, steeply at first; the course's own head, a dashed line, is at {ceiling:.1f}.")
+plots.caption(fig, f"A new head on a frozen encoder: {curve[0]:.2f} nats before, {curve[head_steps]:.2f} after {head_steps} steps "
+              "of 1,024 tokens.",
+              f"The validation loss falls from {curve[0]:.1f} to {curve[head_steps]:.1f}; the course's own head, a dashed "
+              f"line, is at {ceiling:.1f}.")
 
 # %% [markdown]
 # ## Spot the bug
@@ -2484,8 +2496,8 @@ ax.set(yscale="log", ylim=(1e-8, 10), xlabel="micro-batches into which 8 texts a
 ax.set_xticks(range(4), ["1", "2", "4", "8"])
 ax.legend(loc="upper left")
 plots.caption(fig, "How far the accumulated gradient is from that of the whole batch, on a toy with texts of 2 to 16 tokens.",
-              "Bars on a logarithmic scale. With your accumulate the error is that of rounding however the batch is cut; with the mean of means "
-              f"it is {errors['mean of means'][1]:.0%}, {errors['mean of means'][2]:.0%} and {errors['mean of means'][3]:.0%} for 2, 4 and 8 micro-batches.")
+              "Bars on a logarithmic scale. With your accumulate the error is that of rounding however the batch is cut; with "
+              "the mean of means it is " + ", ".join(f"{e:.0%}" for e in errors["mean of means"][1:]) + " for 2, 4 and 8 micro-batches.")
 
 # %% [markdown]
 # ## Recap
