@@ -192,7 +192,8 @@ def line_by_line(text):
         repeats += line in seen
         seen.add(line)
     return {"stop_words": len(stops) > 1, "length": n >= 50 and n <= 100000,
-            "mean_word_length": mean >= 3 and mean <= 10, "symbol_ratio": symbols <= 0.1 * n, "repeated_lines": repeats / total <= 0.3}
+            "mean_word_length": mean >= 3 and mean <= 10,
+            "symbol_ratio": symbols <= 0.1 * n, "repeated_lines": repeats / total <= 0.3}
 
 
 @right("quality_filter")
