@@ -15,7 +15,7 @@
 # # 10 · Flows: likelihoods for things that are not words
 #
 # A language model gives every text a probability, and so it can be trained by one sentence: *make what was really written
-# more likely*. Pictures, sounds, molecules and the vectors inside a model are no rows of tokens. They are points in a
+# more likely*. Pictures, sounds, molecules and the vectors inside a model are not rows of tokens. They are points in a
 # continuous space, and a point has no probability, only a **density**. In this last unit you carry the idea over: you bend
 # a distribution that is easy to sample into one that is not, keep exact account of the density on the way, and train the
 # bending by likelihood. At the end you will have two generative models of your own, and the chain rule of unit 04 will turn
@@ -168,14 +168,14 @@ plots.caption(fig, "Left: probability is area. Right: nine evenly spaced values 
 #
 # The last bin goes from 1.95 to 2 and has probability (4 − 3.8025)/4 = 0.0494: about 494 samples. As a density that is
 # 494 / (10,000 · 0.05) = 0.99, just below p(2) = 1. With 80 bins the count halves, the width halves too, and the density
-# stays. Counts depend on how many samples you drew and how you cut; to compare a histogram with a pdf, divide each count
+# hardly changes. Counts depend on how many samples you drew and how you cut; to compare a histogram with a pdf, divide each count
 # by n times the width of its bin, so that the bars have a total <em>area</em> of 1.
 # </details>
 #
 # ### Exercise: `inverse_cdf_sample` (3 points, 10 minutes)
 #
 # Write `inverse_cdf_sample(inverse_cdf, n, generator)`: `n` independent samples, a float32 tensor of shape (n,).
-# `inverse_cdf` takes a tensor of numbers from 0 up to (but without) 1 and gives $F^{-1}$ of each. All randomness comes from
+# `inverse_cdf` takes a tensor of numbers from 0 up to (but without) 1, of any shape, and gives $F^{-1}$ of each. All randomness comes from
 # `generator`, a `torch.Generator`, as it is: the same seed gives the same samples, and a second call goes on where the first
 # one stopped.
 #
@@ -387,7 +387,7 @@ play(show_strips, power=slider(3, 0.6, 4, 0.2, "power"))
 #
 # <details><summary>Answer</summary>
 #
-# Flat. The inverse is √y with slope 1/(2√y), so the density is (√y / 2) · 1/(2√y) = 1/4. That had to be: F(x) = x²/4 is
+# Flat. The inverse is √y with slope 1/(2√y), so the density is (√y / 2) · 1/(2√y) = 1/4. That had to be: F(X) = X²/4 is
 # uniform on [0, 1], which is the inversion method read backwards.
 # </details>
 #
@@ -674,7 +674,7 @@ plots.caption(fig, "A coupling layer and its inverse. Both compute s and t from 
 # <details><summary>Hint 2</summary>Call each net once, on <code>x * mask</code>. Which entries of what <code>scale_net</code>
 # returns belong in the log-determinant?</details>
 # <details><summary>Hint 3</summary><code>s = (1 - mask) * scale_net(mask * x)</code>, and the same for <code>t</code>. Then
-# <code>x * s.exp() + t</code> is right for both groups, and <code>s.sum(1)</code> is the log-determinant.</details>
+# <code>x * s.exp() + t</code> is right for both groups, and <code>s.sum(-1)</code> is the log-determinant.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "coupling_forward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def coupling_forward(x: Tensor, mask: Tensor, scale_net: Callable[[Tensor], Tensor],
@@ -688,7 +688,7 @@ def coupling_forward(x: Tensor, mask: Tensor, scale_net: Callable[[Tensor], Tens
     passing = mask * x
     s = (1 - mask) * scale_net(passing)  # 0, that is a factor of 1, where a coordinate passes
     t = (1 - mask) * shift_net(passing)
-    return x * s.exp() + t, s.sum(1)
+    return x * s.exp() + t, s.sum(-1)
     ### END SOLUTION
 
 
@@ -776,7 +776,7 @@ def coupling_inverse(z: Tensor, mask: Tensor, scale_net: Callable[[Tensor], Tens
 
 # %% nbgrader={"grade": true, "grade_id": "test_coupling_inverse", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 def first_of_pair(got):
-    return got[0] if isinstance(got, tuple) and len(got) == 2 else got
+    return got[0] if isinstance(got, tuple | list) and len(got) == 2 else got
 
 
 # The layer of the last test: the second coordinate was multiplied by 2 to the power of the first, and 10 was added.
@@ -807,7 +807,7 @@ for number, pattern in enumerate(([1, 0, 1], [0, 0, 1, 0, 1], [0, 1], [1, 1, 1],
     z = torch.stack([x[:, i] if mask[i] else x[:, i] * torch.exp(s[:, i]) + t[:, i] for i in range(d)], 1)
     got = coupling_inverse(z, mask, *nets)
     check.close(first_of_pair(got), x, atol=1e-4, hint=f"not the x that was sent to z, for the mask {pattern}")
-    if isinstance(got, tuple):
+    if isinstance(got, tuple | list):
         check.close(got[1], -torch.stack([s[:, i] if not mask[i] else torch.zeros(len(x)) for i in range(d)]).sum(0),
                     atol=1e-4, hint="the log-determinant of the inverse is minus that of the way forward")
 ### END HIDDEN TESTS
@@ -869,7 +869,7 @@ play(show_banana, bend=slider(-0.8, -1.5, 1.5, 0.1, "bend"), spread=slider(0.3, 
 # <details><summary>Hint 1</summary>Two running values: the point h, and the sum of the log-determinants.</details>
 # <details><summary>Hint 2</summary>The normal density in D dimensions is a product over the coordinates, and its logarithm a sum.
 # It has a constant that does not drop out here: the density must integrate to 1.</details>
-# <details><summary>Hint 3</summary>After the loop, <code>Normal(0.0, 1.0).log_prob(h).sum(1)</code> plus the sum of the
+# <details><summary>Hint 3</summary>After the loop, <code>Normal(0.0, 1.0).log_prob(h).sum(-1)</code> plus the sum of the
 # log-determinants.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "flow_log_prob", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -879,11 +879,11 @@ def flow_log_prob(x: Tensor, layers: list[tuple[Tensor, Callable, Callable]]) ->
     layers: triples (mask, scale_net, shift_net) for `coupling_forward`, in the order from data to noise.
     """
     ### BEGIN SOLUTION
-    total = torch.zeros(len(x), device=x.device)
+    total = 0
     for layer in layers:
         x, log_det = coupling_forward(x, *layer)
         total = total + log_det
-    return total + Normal(0.0, 1.0).log_prob(x).sum(1)
+    return total + Normal(0.0, 1.0).log_prob(x).sum(-1)
     ### END SOLUTION
 
 
@@ -1066,7 +1066,7 @@ check_samples(single[:, 0].contiguous(), 5000, Normal(-0.5, 0.5).cdf, hint="wron
 # Our data are **two moons**: two half circles, hooked into each other and blurred by noise. They are made by us, so we also know
 # their true density, which no model can beat: the mean of $-\log p_\text{true}$ is the least loss that is possible on average
 # (Gibbs' inequality). For each net we take two hidden layers of 64 neurons, and let $s$ end in a tanh, so that no layer can
-# scale by more than $e$ before it has learnt anything.
+# stretch or squeeze by more than a factor of $e$.
 
 # %% tags=["demo"]
 ARCS = torch.linspace(0, math.pi, 401)[:-1] + math.pi / 800  # angles along a half circle
@@ -1212,8 +1212,8 @@ plots.caption(fig, f"A flow of eight coupling layers. Its density adds up to {ma
 # %% [markdown]
 # The density was never told to integrate to 1. It does so **by construction**, whatever the weights are: probability is only
 # moved about. (What is missing lies outside the square or between the grid's points.) Here is the way of the points through
-# the eight layers, from noise to data. Every second picture changes only the vertical coordinate, every other one only the
-# horizontal.
+# the eight layers, from noise to data. Each picture is two layers further on: one has moved the points vertically, the other
+# horizontally.
 
 # %% tags=["lab"]
 with torch.no_grad():

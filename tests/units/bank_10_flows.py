@@ -717,9 +717,6 @@ def recursively(x, layers):
     return log_det + recursively(z, layers[1:])
 
 
-equivalent("flow_log_prob", "torch.zeros(len(x), device=x.device) -> torch.zeros(len(x))",
-           why="all is on one device here")
-
 # ----------------------------------------------------------------------------------------------------- sample_flow
 
 
