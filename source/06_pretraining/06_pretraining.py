@@ -2296,7 +2296,7 @@ for step in checked:
 # %% tags=["lab"]
 real_model, real_tokenizer = models.load(device=device)
 real_model.requires_grad_(False)
-n_tuned, tune_steps, n_measured = runtime.pick((6, 12, 16), (30, 100, 50))
+n_tuned, tune_steps, n_measured = runtime.pick((6, 8, 12), (30, 100, 50))
 
 
 def real_batch(texts: list[str]) -> tuple[Tensor, int]:
@@ -2369,8 +2369,8 @@ print(f"pretraining SmolLM2-135M: about 6 · 135 million · 2 trillion = {flops:
 
 # %% [markdown]
 # This is why pretrained weights are shared. Somebody pays once; the rest of the world starts from there. And this one is
-# tiny: the Llama 2 family took 3.3 million GPU-hours (Touvron et al. 2023b, table 2), millions of dollars at any price
-# that a GPU has ever been rented for. What a minute on your machine adds is a manner, not knowledge.
+# tiny: the Llama 2 family took 3.3 million GPU-hours (Touvron et al. 2023b, table 2), millions of dollars at a dollar or
+# two for an hour. What a minute on your machine adds is a manner, not knowledge.
 #
 # ## 10. Training the other game
 #
@@ -2427,13 +2427,13 @@ def head_valid(params: dict[str, Tensor]) -> float:
 
 
 head, head_states, curve = fresh_head, {}, {0: head_valid(fresh_head)}
-head_steps = runtime.pick(60, 400)
+head_steps = runtime.pick(48, 400)
 bar = runtime.progress(range(1, head_steps + 1), "masked head")
 for step in bar:
     picked = torch.randint(len(masked_rows["train"]), (8,), generator=head_dice)
     head, head_states, loss = train_step(head, head_states, [corrupted_rows(masked_rows["train"][picked], head_dice)], head_loss,
                                          lr_schedule(step, 2e-3, 1e-4, 5, head_steps), **recipe)
-    if step % (head_steps // 6) == 0:
+    if step % (head_steps // 8) == 0:
         curve[step] = head_valid(head)
         bar.set_postfix(train=f"{loss:.2f}", valid=f"{curve[step]:.2f}")
 ceiling = head_valid(course_head)
