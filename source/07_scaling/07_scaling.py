@@ -378,7 +378,7 @@ for kind in kinds_of_page:
 # with any one of them. That takes a rule that looks at two pages at once.
 #
 # Rules have costs too. Choose one below and read what it throws away among the *clean* pages. Of the prose of Wikipedia it is next to
-# nothing. Of poems, tables and program code, which are worth reading as well, it would be a lot.
+# nothing, here three lists of names. Of poems, tables and program code, which are worth reading as well, it would be a lot.
 
 # %% tags=["demo"]
 def show_lost(rule: str) -> None:
@@ -834,8 +834,8 @@ for ax, (stage, pages) in zip(axes, (("the web", web), ("+ filters", filtered), 
     treemap(ax, sizes_now, colour_of, sum(sizes_now.values()) / whole_size, letter=0.035)
     ax.set_title(f"{stage}: {sum(sizes_now.values()) / whole_size:.0%}", fontsize=10)
 plots.caption(fig, "From a dirty web to training data.",
-              "Three treemaps. The first has seven kinds of page, the second clean pages and copies, the third almost "
-              "nothing but clean pages.")
+              "Three treemaps. The first has seven kinds of page, the second clean pages and copies, the third clean pages "
+              "and a strip of copies.")
 for name in ("clean", "copy"):
     print(f"{name:<6}: {sum(kind == name for kind, _ in filtered):,} pages before, {sum(kind == name for kind, _ in unique):,} after")
 
@@ -2388,10 +2388,10 @@ wikipedia = corpora.load_wikipedia(96, 10)
 train_bytes, valid_bytes = (torch.tensor(list("\n".join(wikipedia[split]["text"]).encode()), dtype=torch.uint8)
                             for split in ("train", "validation"))
 CONTEXT = 128
-SHAPES = runtime.pick([(2, 16), (2, 32), (3, 48), (3, 80), (4, 112)],
+SHAPES = runtime.pick([(1, 16), (2, 32), (2, 48), (3, 64), (3, 96)],
                       [(2, 32), (3, 64), (4, 128), (6, 192), (6, 320)])  # layers, width
-BATCH = runtime.pick(16, 64)
-CHECKPOINTS = runtime.pick([60, 120, 240, 480], [120, 300, 750, 1800])  # steps before the cooldown, which is a quarter of them
+BATCH = runtime.pick(8, 64)
+CHECKPOINTS = runtime.pick([40, 80, 160, 320], [120, 300, 750, 1800])  # steps before the cooldown, which is a quarter of them
 print(f"{len(train_bytes):,} bytes to train on, {len(valid_bytes):,} to measure on; {BATCH * CONTEXT:,} tokens a step")
 
 
@@ -2406,7 +2406,7 @@ measured_on = measured_on.long().to(lab_device)
 
 def tiny_gpt(layers: int, width: int):
     config = GPT2Config(vocab_size=256, n_positions=CONTEXT, n_embd=width, n_layer=layers, n_head=width // 16, resid_pdrop=0,
-                        embd_pdrop=0, attn_pdrop=0, bos_token_id=0, eos_token_id=0)
+                        embd_pdrop=0, attn_pdrop=0, bos_token_id=0, eos_token_id=0, loss_type="ForCausalLM")
     return AutoModelForCausalLM.from_config(config).to(lab_device)
 
 
@@ -2429,7 +2429,7 @@ for size, (layers, width) in enumerate(runtime.progress(SHAPES, "sizes")):
     optimizer = torch.optim.AdamW(net.parameters(), lr=top_rate, betas=(0.9, 0.95), weight_decay=0.1)
     draw_batches, done = torch.Generator().manual_seed(1), 0
     for checkpoint in CHECKPOINTS:
-        steps_on(net, optimizer, [top_rate * min(1.0, (step + 1) / 40) for step in range(done, checkpoint)], draw_batches)
+        steps_on(net, optimizer, [top_rate * min(1.0, (step + 1) / 20) for step in range(done, checkpoint)], draw_batches)
         done, tail = checkpoint, checkpoint // 4
         branch = copy.deepcopy(net)
         branch_optimizer = torch.optim.AdamW(branch.parameters(), lr=top_rate, betas=(0.9, 0.95), weight_decay=0.1)
@@ -2599,7 +2599,7 @@ with tempfile.TemporaryDirectory() as folder:
     for way, command in runtime.progress(list(ways.items()), "ways"):
         print("$", " ".join(["python", *command[1:]]))
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300,
-                               env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"})
+                               env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"})
         if ended.returncode:
             print(ended.stderr[-1500:])
             continue
@@ -2672,21 +2672,23 @@ def fitted_by(reduction: str, **tolerances) -> list[float]:
 
 
 fits = {"the bug": fitted_by("mean"), "sum, no tolerance": fitted_by("sum", tolerance_grad=0, tolerance_change=0)}
-print(f"{'':<20}{'E':>8}{'A':>9}{'B':>10}{'alpha':>8}{'beta':>8}   best split of 1e27 FLOPs")
+print(f"{'':<20}{'E':>8}{'A':>9}{'B':>10}{'alpha':>8}{'beta':>8}   best loss for 1e27 FLOPs")
 for name, law in {"the truth": CHINCHILLA, **fits}.items():
-    best_n, best_d = compute_optimal(1e27, law)
-    print(f"{name:<20}{law[0]:>8.3f}{law[1]:>9.1f}{law[2]:>10.1f}{law[3]:>8.4f}{law[4]:>8.4f}   {best_n / 1e9:.0f} billion parameters, "
-          f"{best_d / best_n:.0f} tokens each")
-fig, ax = plots.figure(size=(7.2, 2.8))
-budgets = [10.0**e for e in range(16, 31)]
+    least = loss_by_law(law, *compute_optimal(1e27, law))
+    print(f"{name:<20}{law[0]:>8.3f}{law[1]:>9.1f}{law[2]:>10.1f}{law[3]:>8.4f}{law[4]:>8.4f}   {least:.3f}")
+fig, ax = plots.figure(size=(7.2, 3.0))
+budgets = [10.0**e for e in range(18, 31)]
 for (name, law), colour, style in zip({"the truth": CHINCHILLA, **fits}.items(), (plots.GREY, plots.ORANGE, plots.BLUE),
                                       ("-", "-", "--"), strict=True):
-    best = [compute_optimal(flops, law) for flops in budgets]
-    ax.plot(budgets, [d / n for n, d in best], style, color=colour, label=name, lw=4 if name == "the truth" else 2)
-ax.set(xscale="log", xlabel="budget (FLOPs)", ylabel="tokens a parameter", ylim=(0, None))
+    ax.plot(budgets, [loss_by_law(law, *compute_optimal(flops, law)) for flops in budgets], style, color=colour, label=name,
+            lw=4 if name == "the truth" else 2)
+ax.axvspan(6 * 10**17.5, 6 * 10**21.5, color=plots.FAINT, alpha=0.5, lw=0)
+ax.text(6e19, 1.65, "runs", ha="center")
+ax.set(xscale="log", xlabel="budget (FLOPs)", ylabel="best loss (nats)", xlim=(1e18, 1e30))
 ax.legend()
-plots.caption(fig, "What two fits of the same 36 noise-free losses advise.",
-              "Three lines. The fit by a sum lies on the truth, the one by a mean that stopped early has another slope.")
+plots.caption(fig, "What two fits of the same 36 noise-free losses predict for larger budgets. The runs lie in the grey band.",
+              "Three falling curves. Within the band they coincide; beyond it the fit by a mean that stopped early falls below the "
+              "truth, and the fit by a sum stays on it.")
 
 # %% [markdown]
 # ## Recap
