@@ -31,8 +31,8 @@
 # - train by flow matching, which needs no determinants at all, and sample by following a velocity field.
 #
 # **Before you start**: unit 01 (training by gradient descent), unit 04 (the chain rule, log-likelihood), derivatives, and
-# the determinant of a matrix. Everything runs on a CPU: well under a minute for the ordinary cells, and a few minutes for
-# the cells marked *Lab*. A GPU is not needed.
+# the determinant of a matrix. Everything runs on a CPU: about half a minute for the ordinary cells, and two to three
+# minutes for the cells marked *Lab*. A GPU is not needed.
 #
 # **Your time**: about four hours. **Points**: 40, all for functions.
 #
@@ -1759,7 +1759,7 @@ fig, axes = plots.figure(1, 5, size=(12.0, 2.9), sharey=True)
 for ax, frame in zip(axes, (0, 5, 10, 15, 20), strict=True):
     draw_moment(ax, frame)
 plots.caption(fig, "Five moments of the film. Paths bend, and no two cross at the same time.",
-              "Five pictures: a round cloud, blue above and orange below with a slanting border; it contracts, splits, and its two "
+              "Five pictures: a round cloud, blue above and orange below with a wavy border; it contracts, splits, and its two "
               "parts become the two moons; thin trails show where the points came from.")
 
 # %% [markdown]
