@@ -1059,7 +1059,7 @@ check_samples(single[:, 0].contiguous(), 5000, Normal(-0.5, 0.5).cdf, hint="wron
 # %% [markdown]
 # ### Train it: two moons
 #
-# Now let it learn. The loss is the one of every unit so far, minus the mean log-likelihood of the data:
+# Now let it learn. The loss is that of a language model, minus the mean log-likelihood of the data:
 #
 # $$ L = -\frac{1}{N} \sum_{i=1}^{N} \log p_X(x_i) $$
 #
@@ -1177,8 +1177,9 @@ print(f"least possible loss: {least:.3f} nats")
 # <details><summary>Answer</summary>
 #
 # No. A continuous invertible map cannot tear anything: what is connected stays connected. The moons will remain joined by
-# threads along which the density is small but not zero (Cornish et al. 2020). Look for them below. The loss comes close to the
-# least possible one and does not reach it.
+# threads along which the density is small but not zero (Cornish et al. 2020). Look for them below. (The true density is not
+# exactly zero there either, but smaller by orders of magnitude, and to imitate that a flow would have to stretch enormously.)
+# The loss comes close to the least possible one and does not reach it.
 # </details>
 
 # %% tags=["lab"]
@@ -1311,7 +1312,7 @@ for title, order in (("most at home", every_token.argsort(descending=True)), ("l
 
 # %% [markdown]
 # A sample of this flow is a point at which a token *could* lie. Whether one does is another question: two numbers of 576 say
-# little. But the recipe is the one that large models use for pictures: a data set, a map to noise, and a likelihood.
+# little. But the recipe does not change with the number of dimensions: a data set, a map to noise, and a likelihood.
 #
 # ## 7. The chain rule again
 #
