@@ -337,6 +337,11 @@ for repeats, names in ((2, ()), (4, ("repeated_lines",))):  # 2 or 4 of 10 lines
                 hint=f"{repeats} of 10 lines repeat an earlier one; spaces at the ends and empty lines do not count")
 odd = "\n".join(["the same line of a page once and again"] * 3 + [f"another line of the page, number {i}, is here" for i in range(6)])
 check.equal(quality_filter(odd), failing(), hint="2 of 9 lines repeat an earlier one: the first of three equal ones does not")
+long_lines = [f"a long line of the page which nobody has copied from line {i} to line {i + 1}" for i in range(4)]
+check.equal(quality_filter("\n".join(long_lines + ["the end"] * 4)), failing("repeated_lines"),
+            hint="3 of 8 lines repeat an earlier one, however short they are: lines are counted, not characters")
+check.equal(quality_filter("\n".join(long_lines + long_lines[:1] + [f"word {i}" for i in range(5)])), failing(),
+            hint="1 of 10 lines repeats an earlier one, however long it is: lines are counted, not characters")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -169,6 +169,23 @@ def every_line_that_occurs_twice(text):
     }
 
 
+@wrong("quality_filter", says="lines are counted, not characters")
+def repeated_characters(text):
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = {word.strip(string.punctuation).lower() for word in words}
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - sum(map(len, set(lines))) / sum(map(len, lines)) <= 0.3,
+    }
+
+
 @right("quality_filter")
 def line_by_line(text):
     words = text.split()
