@@ -1,4 +1,4 @@
-"""Real text to train and measure on: English Wikipedia, offline by default.
+"""Text to train and measure on: English Wikipedia, offline by default, and the course's own questions and reviews.
 
 The `gensim` wheel carries a shortened dump of the English Wikipedia (April 2016): 106 articles besides redirects.
 It is read here for the sake of that file alone; gensim itself is never imported.
@@ -9,6 +9,7 @@ Wikipedia's text is by its authors, licensed CC BY-SA 4.0; each row keeps the ad
 from __future__ import annotations
 
 import bz2
+import json
 import random
 from collections.abc import Iterator
 from importlib import metadata
@@ -61,6 +62,29 @@ def load_wikipedia(n_train: int = 50, n_valid: int = 50, seed: int = 0, online: 
         # Splits live in memory (3 MB in all), so that `map` writes no cache file beside a read-only corpus.
         {split: Dataset(table.take(pa.array(places, pa.int64())), info=info) for split, places in rows.items()}
     )
+
+
+def load_quiz() -> list[dict]:
+    """150 multiple-choice questions, 30 for each of the tasks science, world, words, everyday and numbers.
+
+    Each has `task`, `question`, `choices` (four strings) and `answer`, the place of the right choice (0 to 3).
+    Written for this course, and easy for people: made to be measured with, not to be hard.
+    """
+    return _own_rows("quiz.jsonl")
+
+
+def load_reviews() -> list[dict]:
+    """160 one-sentence reviews, `text` and `label` (1 praise, 0 blame), half of each; written for this course.
+
+    Rows 2i and 2i + 1 are a pair of one praise and one blame that often share words: a split at an even row
+    leaves no twin on the other side.
+    """
+    return _own_rows("reviews.jsonl")
+
+
+def _own_rows(name: str) -> list[dict]:
+    lines = (Path(__file__).parent / "data" / name).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def _articles():
