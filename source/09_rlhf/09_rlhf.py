@@ -295,21 +295,19 @@ check.close(one_number(reward_accuracy(torch.ones(3), torch.ones(3))), torch.ten
 # $$ J(\theta) = \mathbb{E}_{x \sim \pi_\theta}[r(x)] = \sum_x \pi_\theta(x) \, r(x) $$
 #
 # The sum runs over all texts, and nobody can compute it. So let us first take a policy that can be enumerated: $K$ actions,
-# one logit $\theta_k$ for each, $\pi = \mathrm{softmax}(\theta)$. One token is such a choice. Here are the six most likely
-# tokens of the real model after *The weather today is*, and rewards from somebody who would like it to be warm:
+# one logit $\theta_k$ for each, $\pi = \mathrm{softmax}(\theta)$. One token is such a choice. Here are six tokens that may come
+# after *The weather today is*, with the real model's logits for them (all others left out), and rewards from somebody who
+# likes it mild:
 
 # %% tags=["demo"]
 prompt_ids = tokenizer("The weather today is", return_tensors="pt").input_ids.to(model.device)
 with torch.no_grad():
     next_logits = model(prompt_ids).logits[0, -1].float().cpu()
-best = next_logits.topk(6)
-arms = [tokenizer.decode([i]) for i in best.indices.tolist()]
-start_logits = best.values - best.values.mean()
-warmth = {" sunny": 2.0, " warm": 2.0, " hot": 1.5, " perfect": 1.0, " beautiful": 1.0, " expected": 0.0, " quite": 0.0,
-          " very": 0.0, " a": 0.0, " cloudy": -0.5, " rainy": -1.0, " cool": -1.0, " chilly": -1.5, " cold": -2.0}
-arm_rewards = torch.tensor([warmth.get(arm, 0.0) for arm in arms])
-for arm, share, r in zip(arms, start_logits.softmax(0).tolist(), arm_rewards.tolist()):
-    print(f"{arm!r:<14} probability {share:.3f}   reward {r:+.1f}")
+taste = {" cold": -1.5, " cool": 1.0, " cloudy": 0.0, " mild": 2.0, " warm": 1.0, " sunny": -0.5}
+arms, arm_rewards = list(taste), torch.tensor(list(taste.values()))
+start_logits = next_logits[[tokenizer.encode(arm)[0] for arm in arms]]
+for arm, logit, share, r in zip(arms, start_logits.tolist(), start_logits.softmax(0).tolist(), arm_rewards.tolist()):
+    print(f"{arm!r:<10} logit {logit:5.2f}   probability among the six {share:.3f}   reward {r:+.1f}")
 
 # %% [markdown]
 # **Predict first.** What is the largest expected reward that any policy over these six tokens can have, and what would that
@@ -458,9 +456,10 @@ def show_ascent(steps: float) -> None:
     right.set_xticks(places, [f"{arm.strip()}\n{r:+.1f}" for arm, r in zip(arms, arm_rewards.tolist())], fontsize=9)
     right.set(ylabel="probability")
     right.legend()
-    plots.caption(fig, "Exact gradient ascent on six tokens. Under each token is its reward.",
-                  "Left: the expected reward climbs towards the dashed line of the best reward. Right: bars before and after; "
-                  "the tokens with the highest reward have taken nearly everything.")
+    plots.caption(fig, "Exact gradient ascent on six tokens. Under each token is its reward. On the way it rests at 1, where warm has taken over: "
+                  "the gradient of a rare token is small, however good the token is.",
+                  "Left: the expected reward climbs to 1, rests, and climbs on towards the dashed line at 2. Right: bars before and after; "
+                  "mild, rare at the start, has taken nearly everything.")
 
 
 play(show_ascent, steps=slider(40, 0, 200, 5, "steps"))
@@ -571,7 +570,7 @@ for baseline, colour, name in ((0.0, plots.ORANGE, "no baseline"),
           f"{true_slope.norm():.2f}")
     ax.loglog(sizes, error, "o-", color=colour, label=name)
 ax.axhline(true_slope.norm().item(), color=plots.GREY, ls="--", lw=1.2)
-ax.text(1, true_slope.norm().item(), "length of the true gradient", va="bottom")
+ax.text(1, true_slope.norm().item(), "length of the true gradient", va="top")
 ax.set(xlabel="samples N", ylabel="error of the estimate")
 ax.legend()
 plots.caption(fig, "Root mean square error of the REINFORCE gradient. It falls as 1/√N, with any baseline.",
@@ -609,10 +608,10 @@ for ax, rate in zip(axes, (0.5, 20.0), strict=True):
     ax.set(title=f"step size {rate:g}", xlabel="update")
     print(f"step size {rate:g}: {stuck} of {len(curves)} runs end more than 0.5 below the best reward")
 axes[0].set(ylabel="expected reward")
-plots.caption(fig, "Thirty runs of REINFORCE with four samples per update. With large steps, some settle early on a token that "
-              "is not the best, and stay there.",
-              "Left: thirty noisy curves rise together to about 2. Right: the curves jump in the first updates and then "
-              "stay level, some of them well below 2.")
+plots.caption(fig, "Thirty runs of REINFORCE with four samples per update. With large steps, most settle within a few updates on a "
+              "token that is not the best, and stay there.",
+              "Left: thirty noisy curves rise to 1 and from there, one after another, to 2; a few are still at 1 at the end. "
+              "Right: the curves jump in the first updates and are level from then on, some at 2 and most at 1.")
 
 # %% [markdown]
 # ## 3. Samples of another policy
@@ -837,7 +836,8 @@ ax.plot(temperatures.numpy(), back, color=plots.ORANGE, label="KL(model ‖ chan
 ax.set(xlabel="temperature", ylabel="nats")
 ax.legend()
 plots.caption(fig, "Divergence between the model's distribution after The weather today is and the same at another temperature.",
-              "Two curves that touch 0 at temperature 1 and rise on both sides; the blue one rises faster on the right.")
+              "Two curves that touch 0 at temperature 1 and rise on both sides. On the left the orange one rises much faster, on the "
+              "right the blue one a little.")
 print(f"at temperature 2: KL(changed ‖ model) = {there[-1]:.2f}, KL(model ‖ changed) = {back[-1]:.2f} nats")
 
 # %% [markdown]
@@ -1027,8 +1027,14 @@ for ax, temperature in zip(axes, (0.95, 0.6), strict=True):
     summary = ", ".join(f"k{i + 1} {found[i].mean():.4f} ± {found[i].std():.4f}" for i in range(3))
     print(f"temperature {temperature:g}: true divergence {truth:.4f}; {summary}")
 plots.caption(fig, "200 estimates from 50 samples each. The line is the true divergence.",
-              "Two panels of three dotted bands. k1 is by far the widest and reaches below 0; k3 is centred on the line; k2 "
-              "is beside it in the right panel.")
+              "Two panels of three dotted bands. Left: k1 is by far the widest and reaches below 0; k2 and k3 are narrow and on "
+              "the line. Right: k2 is narrow but lies left of the line; most of k3 does too, with a few estimates far to the "
+              "right.")
+
+# %% [markdown]
+# Close together, as policy and reference are at the start, $k_3$ is the one to use. Far apart the picture turns round: $k_2$
+# is plainly wrong, and $k_3$ is still right on average, but only thanks to rare samples with a huge $\rho$. There the plain
+# $k_1$ has the smaller spread of the two honest ones.
 
 # %% [markdown]
 # ## 5. Which step deserves it?
@@ -1439,7 +1445,7 @@ play(show_optimum, beta=slider(1.0, 0.1, 5, 0.1, "β"))
 #
 # It is a race between two things. Each token costs something, so longer answers have lower log-probabilities, other things
 # being equal; but an answer that begins in an unusual way pays for that in its first token. The cell below shows who wins
-# here. Differences of a policy and a reference, as in DPO, have the first of the two problems to a lesser degree, but not
+# here, by 12 nats. Differences of a policy and a reference, as in DPO, have the first of the two problems to a lesser degree, but not
 # none: that DPO makes answers longer has been seen often (Park et al. 2024).
 # </details>
 #
@@ -1677,14 +1683,14 @@ def every_pair(theta: Tensor, beta: float) -> Tensor:
             if c != d:
                 share = torch.sigmoid(arm_rewards[c] - arm_rewards[d]).item()
                 total = total + share * dpo_loss(logp[c:c + 1], logp[d:d + 1], ref_logp[c:c + 1], ref_logp[d:d + 1], beta)
-    return total / 30
+    return total / 15  # every two tokens count once
 
 
 theta, path = start_logits.clone().requires_grad_(), []
 for _ in range(120):
     loss = every_pair(theta, price)
     (slope,) = torch.autograd.grad(loss, theta)
-    theta.data -= 40 * slope
+    theta.data -= 20 * slope
     path.append(loss.item())
 print(f"loss {path[0]:.4f} at the start (log 2 = {math.log(2):.4f}), {path[-1]:.4f} at the end")
 fig, (left, right) = plots.figure(1, 2, size=(9.8, 3.0))
@@ -1958,9 +1964,8 @@ shaken = pool_points[:1500] + 0.5 * torch.rand(1500, generator=dice) - 0.25
 ax.plot(shaken.numpy(), score(pool[:1500]).numpy(), ".", ms=3, color=plots.BLUE, alpha=0.5, label="words of the model")
 for word in odd[2:]:
     ax.plot(points(word), score(as_ids([word])).item(), "o", color=plots.ORANGE)
-    ax.annotate(word, (points(word), score(as_ids([word])).item()), xytext=(6, 4), textcoords="offset points",
-                ha="right" if points(word) > 0 else "left")
-ax.set(xlabel="the annotator's points (spread a little)", ylabel="reward model")
+    ax.annotate(word, (points(word), score(as_ids([word])).item()), xytext=(8, -3), textcoords="offset points")
+ax.set(xlabel="the annotator's points (spread a little)", ylabel="reward model", xlim=(-16, 9))
 ax.legend(loc="lower left")
 plots.caption(fig, "Where the model writes, the reward model follows the annotator. Where it does not, the verdict can be as wrong "
               "as one likes.",
@@ -2045,17 +2050,18 @@ def dpo_update(policy, optimizer, source, beta):
 
 
 def race(name: str, update, beta: float, updates: int, rate: float) -> list[dict]:
-    """Train a copy of the reference; what `measure` says at 13 moments."""
+    """Train a copy of the reference; what `measure` says at a dozen moments, more often at the beginning."""
     policy, source = copy.deepcopy(reference).requires_grad_(True), torch.Generator().manual_seed(2)
     groups, more = [{"params": policy.parameters(), "lr": rate}], ()
     if update is ppo_update:
         critic = LetterModel(1, torch.Generator().manual_seed(3))
         groups, more = [*groups, {"params": critic.parameters(), "lr": 3e-3}], (critic,)
     optimizer, seen = torch.optim.Adam(groups), [{"update": 0, **measure(policy)}]
+    moments = {round(updates * (k / 12) ** 2) for k in range(1, 13)}
     bar = runtime.progress(range(1, updates + 1), name)
     for number in bar:
         update(policy, optimizer, source, beta, *more)
-        if number % (updates // 12) == 0:
+        if number in moments:
             seen.append({"update": number, **measure(policy)})
             bar.set_postfix(score=f"{seen[-1]['score']:.2f}", points=f"{seen[-1]['points']:.2f}", kl=f"{seen[-1]['kl']:.1f}")
     return seen
@@ -2075,6 +2081,7 @@ for name, seen in {"reference": races["DPO"][:1], **races}.items():
           + ", ".join(end["words"][:5]))
 
 # %% tags=["lab"]
+worst = races["REINFORCE, β = 0"]
 fig, axes = plots.figure(1, 3, size=(11.4, 3.4))
 for ax, what, label in zip(axes, ("score", "points", "kl"),
                            ("reward model", "the annotator's points", "KL(policy ‖ reference), nats"), strict=True):
@@ -2082,14 +2089,14 @@ for ax, what, label in zip(axes, ("score", "points", "kl"),
         ax.plot([one["update"] / seen[-1]["update"] for one in seen], [one[what] for one in seen], "o-", ms=3, color=colour,
                 label=name)
     ax.set(title=label, xlabel="share of the run")
-axes[1].set(ylim=(min(-3.0, axes[0].get_ylim()[0]), 5))
-axes[2].set(yscale="symlog")
+axes[1].set(ylim=(-2, 5))
+axes[2].set(yscale="symlog", ylim=(0, 200))
 axes[0].legend(fontsize=8)
-worst = races["REINFORCE, β = 0"]
-plots.caption(fig, "Four runs from one start. The orange one has the best reward curve.",
-              "Three panels. Left: the reward rises in all runs, most without penalty. Middle: the annotator's points rise with a "
-              "penalty, but without one they fall far below the start after a short rise. Right: the divergence stays at a few "
-              "nats with a penalty and grows to many tens without.")
+plots.caption(fig, "Four runs from one start. The orange one has the best reward curve by far; in the middle it has left the panel, "
+              f"and ends at {worst[-1]['points']:.0f} points.",
+              "Three panels. Left: the reward rises in all runs, by far the most without penalty. Middle: the annotator's points "
+              "rise with a penalty, but without one they fall out of the panel after a short rise. Right: the divergence stays at "
+              "a few nats with a penalty and grows to nearly a hundred without.")
 peak = max(worst, key=lambda one: one["points"])
 print(f"without penalty the points go from {worst[0]['points']:.2f} to at most {peak['points']:.2f} and end at "
       f"{worst[-1]['points']:.2f}, while the score goes from {worst[0]['score']:.2f} to {worst[-1]['score']:.2f}")
@@ -2282,15 +2289,17 @@ for number in (0, 2, 4):
 # </details>
 
 # %% tags=["demo"]
+flat_logits, sharp_logp = 0.5 * start_logits, start_logits.log_softmax(0)  # a policy that has become flat, and its reference
+
+
 def measured(sampling_temperature: float, n: int = 20000) -> float:
-    """Mean of log p - log q over samples of p at a temperature; p: the six tokens after training, q: before."""
-    p_logits, q = start_logits + 0.5 * arm_rewards, start_logits.log_softmax(0)
-    drawn = torch.multinomial((p_logits / sampling_temperature).softmax(0), n, replacement=True,
+    """Mean of log π - log π_ref over samples that were drawn at a temperature."""
+    drawn = torch.multinomial((flat_logits / sampling_temperature).softmax(0), n, replacement=True,
                               generator=torch.Generator().manual_seed(0))
-    return (p_logits.log_softmax(0) - q)[drawn].mean().item()
+    return (flat_logits.log_softmax(0) - sharp_logp)[drawn].mean().item()
 
 
-true_divergence = float(kl_exact(start_logits + 0.5 * arm_rewards, start_logits))
+true_divergence = float(kl_exact(flat_logits, start_logits))
 grid = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
 found = [measured(t) for t in grid]
 fig, ax = plots.figure(size=(6.4, 3.0))
@@ -2299,10 +2308,10 @@ ax.axhline(true_divergence, color=plots.BLUE, ls="--", label="true divergence")
 ax.axhline(0, color=plots.INK, lw=0.8)
 ax.set(xlabel="temperature that the samples were drawn at", ylabel="nats")
 ax.legend()
-plots.caption(fig, "The bug on six tokens: the estimate is right only where the samples come from the policy itself, at "
-              "temperature 1.",
-              "A curve of estimates over the sampling temperature crosses the dashed line of the true divergence at 1 and is "
-              "elsewhere away from it.")
+plots.caption(fig, "The bug on six tokens, with a policy that has become flatter than its reference. The estimate is right only where "
+              "the samples come from the policy itself, at temperature 1.",
+              "A curve of estimates rises with the sampling temperature: it is negative for low temperatures and crosses the "
+              "dashed line of the true divergence at 1.")
 print(", ".join(f"T = {t:g}: {k:+.3f}" for t, k in zip(grid, found, strict=True)), f"; true {true_divergence:.3f}")
 
 # %% [markdown]
