@@ -10,9 +10,10 @@ from textwrap import indent
 from autograder.course import Course
 from autograder.errors import UsageError
 
-# Colab brings these in versions that fit its drivers, or a lesson does not import them.
-LEFT_ALONE = {"torch", "numpy", "matplotlib", "ipywidgets", "tqdm", "filelock", "jupyterlab", "nbgrader", "nbclient",
-              "nbconvert", "nbformat", "jupytext", "typer", "rich"}
+# What helpers and lessons import and Colab lacks, or has in an older version. Everything else it has in versions that
+# fit its drivers and its running kernel (a newer IPython or pyzmq would break that), or only grading needs it.
+WANTED = {"transformers", "datasets", "tokenizers", "safetensors", "bitsandbytes", "accelerate", "mwparserfromhell",
+          "gguf", "platformdirs", "huggingface-hub", "regex"}
 
 SETUP = '''\
 #@title Set-up for Colab (anywhere else it does nothing) {{ display-mode: "form" }}
@@ -66,7 +67,7 @@ class Place:
             raise UsageError(f"The repository is {repository!r}; wanted owner/name as on GitHub.")
         project = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
         libraries = [line for line in project.get("dependencies", [])
-                     if re.match(r"[A-Za-z0-9._-]+", line)[0].lower() not in LEFT_ALONE]
+                     if re.match(r"[A-Za-z0-9._-]+", line)[0].lower() in WANTED]
         wheels = course.settings.get("data-wheels", {})
         return cls(repository, course.settings.get("branch", "main"), tuple(libraries),
                    tuple(f"{name}=={version}" for name, version in wheels.items()))
