@@ -577,7 +577,7 @@ plots.caption(fig, "Root mean square error of the REINFORCE gradient. It falls a
               "Two falling straight lines on logarithmic axes; the one with baseline lies lower throughout.")
 
 # %% [markdown]
-# This is what makes policy gradients hard (and why section 3 to 6 exist):
+# This is what makes policy gradients hard (and why sections 3 to 6 exist):
 #
 # - **High variance.** With one sample, the error is several times the gradient itself. Four times the samples halve it.
 # - **Large updates.** A step that is too large along a bad estimate takes probability away from actions that are then never
@@ -1144,6 +1144,7 @@ check.close(got, correct, mistakes={
         sum(0.45 ** (t - k) * by_definition(rewards, values, dones, 0.9, 0.0)[k]
             for k in range(0 if t < 2 else 2, t + 1)) for t in range(5)]),
     "the surprise is reward plus next value minus this value, not the other way round": -correct,
+    "the advantages are wanted as they are, not shifted and scaled": (correct - correct.mean()) / correct.std(),
 }, hint="wanted delta[t] + gamma * lam * (advantage of the next step), from the end backwards")
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(9)
@@ -1267,6 +1268,8 @@ check.close(got, torch.tensor(-(1.68 + 1.25 - 2.2 - 1.5 - 2.4 + 0.9) / 6), mista
     "a ratio of probabilities is wanted, not of log-probabilities":
         -torch.minimum(after / before * gain, (after / before).clamp(0.8, 1.2) * gain).mean(),
     "use the ratio, not the log-probability: this is REINFORCE": -(after * gain).mean(),
+    "use the advantages as they come, not shifted and scaled": lambda: (
+        lambda a: -torch.minimum(w * a, inside * a).mean())((gain - gain.mean()) / gain.std()),
 }, hint="wanted minus the mean of min(w A, clip(w) A)")
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(10)
@@ -2098,15 +2101,16 @@ plots.caption(fig, "Four runs from one start. The orange one has the best reward
               "rise with a penalty, but without one they fall out of the panel after a short rise. Right: the divergence stays at "
               "a few nats with a penalty and grows to nearly a hundred without.")
 peak = max(worst, key=lambda one: one["points"])
-print(f"without penalty the points go from {worst[0]['points']:.2f} to at most {peak['points']:.2f} and end at "
+print(f"without penalty the points go from {worst[0]['points']:.2f} to {peak['points']:.2f} after {peak['update']} updates and end at "
       f"{worst[-1]['points']:.2f}, while the score goes from {worst[0]['score']:.2f} to {worst[-1]['score']:.2f}")
 for one in worst[::3]:
     print(f"  update {one['update']:>3}: score {one['score']:+5.2f}, points {one['points']:+6.2f}: {', '.join(one['words'][:6])}")
 
 # %% [markdown]
 # This is **reward hacking** (or *overoptimisation*). The score that is maximised rises all the time; what it stands for rises
-# a little at first and then falls below where it began. The reward model has not changed, and on words of the reference it is
-# as right as ever. The policy has moved to where it is wrong. Gao et al. (2023) measured the same shape for large models, with
+# at first and then falls far below where it began. When this was written, the points went from 2.2 up to 3.1 within the first
+# seven updates and then down to −17, while the score went from 0.1 to 7.8 and nearly all words had become the same one. The reward
+# model has not changed, and on words of the reference it is as right as ever. The policy has moved to where it is wrong. Gao et al. (2023) measured the same shape for large models, with
 # a large "gold" reward model in the annotator's place.
 #
 # The KL penalty does not make the reward model better. It makes it expensive to go where it has not been tested. How much is
@@ -2132,25 +2136,25 @@ plots.caption(fig, "REINFORCE with five penalties. Every nat of divergence buys 
 # %% [markdown]
 # ## 11. The real model
 #
-# The same on 135 million weights: one preference, a handful of pairs, `dpo_loss`. The model is asked 28 short questions, twice
-# each. The stated taste: **the shorter answer wins**. 20 questions are for training; on the other 8 we see whether it
-# learned a taste or just these answers. Only the last four blocks are trained; the rest is shared with the original model,
+# The same on 135 million weights: one preference, a handful of pairs, `dpo_loss`. The model is asked 24 short questions, twice
+# each, and to answer in one short sentence, which it often fails to do. The stated taste: **the shorter answer wins**. 16
+# questions are for training; on the other 8 we see whether it learned a taste or just these answers. (Where both answers were
+# cut off at the limit, there is no pair.) Only the last four blocks are trained; the rest is shared with the original model,
 # which is the reference.
 
 # %% tags=["lab"]
 questions = [
     "What is the capital of France?", "Why is the sky blue?", "What is a verb?", "How do birds fly?",
     "What is the largest ocean?", "Who wrote Hamlet?", "What is two plus two?", "Why do we sleep?",
-    "What colour is grass?", "What is gold?", "How long is a year?", "What do cows eat?", "What is rain?",
-    "Where is Egypt?", "What is a noun?", "Why is the sea salty?", "What is a triangle?", "How many days has a week?",
-    "What is ice?", "What is bread made of?",
+    "What colour is grass?", "What is gold?", "How long is a year?", "What do cows eat?",
+    "Where is Egypt?", "What is a noun?", "How many days has a week?", "What is bread made of?",
     "What is the capital of Italy?", "What is snow?", "How many legs has a spider?", "What is a river?",
     "Who painted the Mona Lisa?", "What do bees make?", "What is the Moon?", "Why do leaves fall?",
 ]
-n_known, n_new = 20, runtime.pick(40, 64)
-prompts = [tokenizer(tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False,
-                                                   add_generation_prompt=True), add_special_tokens=False).input_ids
-           for question in questions]
+n_known, n_new = 16, runtime.pick(32, 64)
+asked = [[{"role": "user", "content": f"{question} Answer in one short sentence."}] for question in questions]
+prompts = [tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True),
+                     add_special_tokens=False).input_ids for chat in asked]
 
 
 def stacked(rows: list[list[int]], left: bool) -> tuple[Tensor, Tensor]:
@@ -2163,11 +2167,11 @@ def stacked(rows: list[list[int]], left: bool) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def answers_of(lm, asked: list[list[int]], seed: int) -> list[list[int]]:
+def answers_of(lm, starts: list[list[int]], seed: int) -> list[list[int]]:
     """One sampled answer for each prompt, as ids, up to and with the end of the turn."""
     source, cache = torch.Generator(model.device).manual_seed(seed), None
-    step_ids, real = stacked(asked, left=True)
-    places, said, done = (real.cumsum(1) - 1).clamp(min=0), [], torch.zeros(len(asked), 1, dtype=torch.bool, device=model.device)
+    step_ids, real = stacked(starts, left=True)
+    places, said, done = (real.cumsum(1) - 1).clamp(min=0), [], torch.zeros(len(starts), 1, dtype=torch.bool, device=model.device)
     for _ in runtime.progress(range(n_new), "tokens"):
         out = lm(input_ids=step_ids, attention_mask=real.long(), position_ids=places, past_key_values=cache, use_cache=True,
                  logits_to_keep=1)
@@ -2180,22 +2184,34 @@ def answers_of(lm, asked: list[list[int]], seed: int) -> list[list[int]]:
     return [[i for i in row if i >= 0] for row in torch.cat(said, 1).tolist()]
 
 
-def answer_log_probs(lm, rows: list[tuple[list[int], list[int]]]) -> Tensor:
-    """Log-probability (N,) of each answer given its prompt."""
+def prepared(some: list[tuple]) -> tuple[Tensor, Tensor, Tensor]:
+    """ids and counted tokens, (2, N, T), of the chosen and the rejected texts, and what the frozen blocks make of them."""
+    rows = [(prompts[n], short) for n, short, _ in some] + [(prompts[n], long) for n, _, long in some]
     text_ids, real = stacked([p + a for p, a in rows], left=False)
     start = torch.tensor([len(p) for p, _ in rows], device=model.device)
     counts_here = real & (torch.arange(text_ids.shape[1], device=model.device) >= start[:, None])
-    out = lm(input_ids=text_ids, attention_mask=real.long())
-    return sequence_log_prob(out.logits.float(), text_ids, counts_here)
+    with torch.no_grad():  # hidden_states[-5] is what goes into the last four blocks
+        parts = [model.model(part, output_hidden_states=True).hidden_states[-5] for part in text_ids.split(8)]
+    return tuple(x.unflatten(0, (2, -1)) for x in (text_ids, counts_here, torch.cat(parts)))
 
 
-both = [answers_of(model, prompts, seed) for seed in (0, 1)]
+def upper_log_probs(lm, text_ids: Tensor, counts_here: Tensor, x: Tensor) -> Tensor:
+    """Log-probabilities (2, n) of chosen and rejected answers: the last four blocks, the norm and lm_head of unit 05."""
+    x = x.flatten(0, 1)
+    rope = lm.model.rotary_emb(x, torch.arange(x.shape[1], device=x.device)[None])
+    for block in lm.model.layers[-4:]:
+        x = block(x, position_embeddings=rope)
+    logits = lm.lm_head(lm.model.norm(x)).float()
+    return sequence_log_prob(logits, text_ids.flatten(0, 1), counts_here.flatten(0, 1)).view(2, -1)
+
+
+both = answers_of(model, prompts * 2, 0)
 preferred = []  # (question, shorter answer, longer answer)
-for number, (one, two) in enumerate(zip(*both, strict=True)):
+for number, (one, two) in enumerate(zip(both[:len(prompts)], both[len(prompts):], strict=True)):
     if len(one) != len(two):
         preferred.append((number, *sorted((one, two), key=len)))
 known, unseen = [p for p in preferred if p[0] < n_known], [p for p in preferred if p[0] >= n_known]
-print(f"{len(known)} pairs to train on, {len(unseen)} held out; answers have {sum(map(len, both[0] + both[1])) / 56:.1f} tokens on average "
+print(f"{len(known)} pairs to train on, {len(unseen)} held out; answers have {sum(map(len, both)) / len(both):.1f} tokens on average "
       f"(at most {n_new})")
 for number, short, long in known[:3]:
     print(f"  {questions[number]}\n    + {tokenizer.decode(short)!r}\n    - {tokenizer.decode(long)!r}")
@@ -2211,32 +2227,25 @@ for weight in policy_weights:
     weight.requires_grad_(True)
 
 
-def as_rows(some: list[tuple]) -> list[tuple[list[int], list[int]]]:
-    """The chosen answers with their prompts, then the rejected ones."""
-    return [(prompts[n], short) for n, short, _ in some] + [(prompts[n], long) for n, _, long in some]
-
-
-def in_parts(lm, some: list[tuple]) -> Tensor:
-    """Log-probabilities (2, N) of chosen and rejected answers, without gradients, a few at a time."""
-    with torch.no_grad():
-        return torch.cat([answer_log_probs(lm, as_rows(some[i:i + 4])).view(2, -1) for i in range(0, len(some), 4)], 1)
-
-
-ref_known, ref_unseen = in_parts(model, known), in_parts(model, unseen)
+ready, ready_unseen = prepared(known), prepared(unseen)
+with torch.no_grad():  # the reference: once, and then they are numbers
+    ref_known = torch.cat([upper_log_probs(model, *(x[:, i:i + 4] for x in ready)) for i in range(0, len(known), 4)], 1)
+    ref_unseen = upper_log_probs(model, *ready_unseen)
 optimizer = torch.optim.AdamW(policy_weights, lr=1e-4, weight_decay=0.0)
 dpo_history, dice = [], torch.Generator().manual_seed(0)
-bar = runtime.progress(range(runtime.pick(3, 6)), "DPO, epochs")
+bar = runtime.progress(range(runtime.pick(4, 8)), "DPO, epochs")
 for _ in bar:
     for some in torch.randperm(len(known), generator=dice).split(4):
-        logp_c, logp_r = answer_log_probs(policy, as_rows([known[i] for i in some.tolist()])).view(2, -1)
-        value = dpo_loss(logp_c, logp_r, *ref_known[:, some.to(model.device)], 0.2)
+        some = some.to(model.device)
+        value = dpo_loss(*upper_log_probs(policy, *(x[:, some] for x in ready)), *ref_known[:, some], 0.2)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
         dpo_history.append(value.item())
         bar.set_postfix(loss=f"{value:.3f}")
 
-rewards_unseen = 0.2 * (in_parts(policy, unseen) - ref_unseen)
+with torch.no_grad():
+    rewards_unseen = 0.2 * (upper_log_probs(policy, *ready_unseen) - ref_unseen)
 print(f"DPO loss {dpo_history[0]:.3f} (log 2 = {math.log(2):.3f}) -> {sum(dpo_history[-5:]) / 5:.3f} over {len(dpo_history)} steps")
 print(f"held-out pairs: the shorter answer has the higher implied reward in {float(reward_accuracy(*rewards_unseen)):.0%}; "
       f"chosen answers' log-probability changed by {(rewards_unseen[0] / 0.2).mean():+.1f}, rejected ones' by "

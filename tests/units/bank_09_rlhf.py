@@ -654,6 +654,16 @@ def into_the_rewards(rewards, values, dones, gamma, lam):
     return rewards
 
 
+@wrong("gae", says="not shifted and scaled")
+def whitened(rewards, values, dones, gamma, lam):
+    out, running = torch.zeros_like(rewards), 0.0
+    for t in reversed(range(len(rewards))):
+        alive = 1 - dones[t]
+        running = rewards[t] + gamma * values[t + 1] * alive - values[t] + gamma * lam * alive * running
+        out[t] = running
+    return (out - out.mean()) / out.std()
+
+
 @right("gae")
 def surprises_first(rewards, values, dones, gamma, lam):
     alive = 1 - dones
@@ -777,6 +787,13 @@ def plain_policy_gradient(logp_new, logp_old, advantages, clip):
 def detached_ratio(logp_new, logp_old, advantages, clip):
     w = (logp_new - logp_old).exp().detach()
     return -torch.minimum(w * advantages, w.clamp(1 - clip, 1 + clip) * advantages).mean()
+
+
+@wrong("ppo_clip_loss", says="not shifted and scaled")
+def normalises_the_advantages(logp_new, logp_old, advantages, clip):
+    w = (logp_new - logp_old).exp()
+    a = (advantages - advantages.mean()) / advantages.std()
+    return -torch.minimum(w * a, w.clamp(1 - clip, 1 + clip) * a).mean()
 
 
 @right("ppo_clip_loss")
