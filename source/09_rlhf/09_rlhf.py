@@ -2127,7 +2127,7 @@ for what, colour, label in (("score", plots.ORANGE, "reward model"), ("points", 
 for beta, one in ends.items():
     ax.annotate(f"β = {beta:g}", (one["kl"], one["points"]), xytext=(0, -14), textcoords="offset points", fontsize=9, ha="center")
     print(f"β = {beta:<5g} KL {one['kl']:5.1f}   score {one['score']:+.2f}   points {one['points']:+.2f}   {', '.join(one['words'][:5])}")
-ax.set(xlabel="KL(policy ‖ reference), nats", ylabel="mean of 500 words")
+ax.set(xlabel="KL(policy ‖ reference), nats (logarithmic)", ylabel="mean of 500 words", xscale="log", xlim=(0.1, 40))
 ax.legend()
 plots.caption(fig, "REINFORCE with five penalties. Every nat of divergence buys score; it does not go on buying points.",
               "Two curves over the divergence. The reward model's score keeps rising; the annotator's points rise, level off and "
@@ -2267,9 +2267,14 @@ for number in (0, 2, 4):
     print(f"{questions[n_known + number]}\n  before: {tokenizer.decode(fresh[0][number])!r}\n  after:  {tokenizer.decode(fresh[1][number])!r}")
 
 # %% [markdown]
-# A preference of one bit per question, and the model's behaviour moved on questions it had not been asked. No reward model was
-# trained, and nothing was sampled during training. The reference cost one pass over the pairs; its log-probabilities are
-# numbers that can be stored.
+# One bit per question, and the model's behaviour moved on questions that it had not been asked: when this was written, the new
+# answers had 24.2 tokens on average before and 15.1 after. No reward model was trained, nothing was sampled during training, and
+# the reference cost one pass over the pairs: its log-probabilities are numbers that can be stored.
+#
+# Look at the other numbers too. The loss is nearly 0, so the 15 pairs are known by heart, and of the six held-out pairs three
+# were ranked right, as by a coin. Both may well be true: how it *writes* has changed, while its opinion on two given answers
+# depends on everything else that is in them. And shorter is not better: *Who painted the Mona Lisa?* was answered with nonsense
+# before, and is answered with nonsense after. The pairs were about length, and so is what was learned.
 
 # %% [markdown]
 # ## Spot the bug
