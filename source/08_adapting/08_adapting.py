@@ -416,7 +416,7 @@ plots.caption(fig, f"What the next word asks for: the right ending is the likeli
 # <details><summary>Answer</summary>
 #
 # In the cloze form. To use letters, a model must look up which text stands behind which letter and bind the two, which small
-# models do badly: ours chooses A nearly every time, whatever stands behind it. In the cloze form it has
+# models do badly: ours chooses A every time, whatever stands behind it. In the cloze form it has
 # to do what it was trained for, predicting words. So a score near 25 % on a letters test may mean that a model does not
 # understand the <em>form</em>, not that it does not know the answers.
 # </details>
@@ -575,16 +575,17 @@ for place, (form, shares) in enumerate(by_form.items()):
 print("letters chosen:", chosen)
 ax.axhline(0.25, color=plots.INK, ls="--", lw=1.2)
 ax.set_xticks(range(len(tasks)), list(tasks))
-ax.set(ylabel="accuracy", ylim=(0, 1.05))
-ax.legend(ncols=3, loc="upper right")
+ax.set(ylabel="accuracy", ylim=(0, 1.25))
+ax.legend(ncols=3, loc="upper right", fontsize=9)
 plots.caption(fig, f"The real model on {per_task} questions of each task, asked in three forms. Dashed: guessing. Thin lines: one "
               "standard error.",
               "Groups of three bars for five tasks, and a dashed line at 25 per cent. Means over the tasks: " +
               ", ".join(f"{form} {sum(shares) / len(shares):.0%}" for form, shares in by_form.items()) + ".")
 
 # %% [markdown]
-# The same model, the same questions, and a difference of tens of points by the *form* of the question alone. Whoever compares
-# two models from two reports had better look up how each was asked.
+# When this was written, with 10 questions of each task, the cloze form gave 62 % and the letters 30 %: the model chose A all 50
+# times, and A was right in 15 of them. The same model, the same questions, and a difference of 30 points by the *form* of the question
+# alone. Whoever compares two models from two reports had better look up how each was asked.
 #
 # On MMLU, which is asked in letters, models stay at the chance level for a long time, and then leave it:
 
@@ -745,10 +746,10 @@ shots = {n: [measured(rows, n) for rows in runtime.progress(rows_of.values(), f"
 n_asked = len(rows_of["world"]) - 5
 fig, (left, right) = plots.figure(1, 2, size=(9.6, 3.4), width_ratios=(2, 1))
 for place, (n, shares) in enumerate(shots.items()):
-    left.bar([x + 0.27 * (place - 1) for x in range(5)], shares, 0.25, color=plots.CYCLE[place], label=f"{n} examples",
+    left.bar([x + 0.27 * (place - 1) for x in range(5)], shares, 0.25, color=plots.CYCLE[place], label=f"{n} example" + "s" * (n != 1),
              yerr=[standard_error(share, n_asked) for share in shares], error_kw={"ecolor": plots.GREY, "lw": 1.2})
 left.set_xticks(range(5), list(rows_of))
-left.set(ylabel="accuracy", ylim=(0, 1.1))
+left.set(ylabel="accuracy", ylim=(0, 1.25))
 left.legend(ncols=3, loc="upper right", fontsize=9)
 means = [sum(shares) / 5 for shares in shots.values()]
 right.errorbar(list(shots), means, [standard_error(m, 5 * n_asked) for m in means], fmt="o-", color=plots.BLUE, capsize=4)
@@ -800,7 +801,7 @@ plots.caption(fig, "What thinking aloud gained on school mathematics: the table 
 # To mark an answer, one has to find it in the text. That is duller than it sounds, and it is where many evaluations go wrong.
 #
 # **Predict first.** Here are three endings of a model: *so that makes 1,234 pounds.*, *The answer is **42**.* and *The answer is
-# (B), since 3 of the others are false.* You take the last number in each text. In how many is it the answer?
+# (B), since 3 of the others are false.* You take the last run of digits in each text. In how many is it the answer?
 #
 # <details><summary>Answer</summary>
 #
@@ -1077,9 +1078,9 @@ print("as a chat       ", repr(continued(as_chat)))
 #
 # <details><summary>Answer</summary>
 #
-# It must begin a turn itself, and mostly does so with <code>&lt;|im_start|&gt;assistant</code>, since in training an assistant
-# followed each user. But nothing forces it to: it may invent another user turn, and answer that. With the opening in the
-# prompt, only the answer is left to be written.
+# It has to begin a turn itself. In its training texts the assistant's turn followed the user's, so
+# <code>&lt;|im_start|&gt;assistant</code> is the likely beginning. But nothing forces it to: it may go on with another turn of the
+# user, or with anything. With the opening in the prompt, only the answer is left to be written.
 # </details>
 #
 # ### Exercise: `chat_prompt` (2 points, 15 minutes)
