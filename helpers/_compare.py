@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,10 +77,18 @@ def difference(got: Any, want: Any, rules: Rules, where: str = "") -> str | None
         return None
     if isinstance(want, float):
         rtol, atol = rules.tolerance(PLAIN_FLOAT)
-        same = bool(np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True))
+        same = bool(np.isclose(_as_float(got), want, rtol=rtol, atol=atol, equal_nan=True))
     else:
         same = bool(got == want)
     return None if same else f"{at}got {describe(got)}, which is not right" + _shown(want, rules)
+
+
+def _as_float(number: float) -> float:
+    """Python's whole numbers may be larger than any that numpy knows."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _array_difference(got: Any, want: Tensor | np.ndarray, rules: Rules, at: str) -> str | None:

@@ -156,3 +156,11 @@ def test_beside_returns_only_plain_data():
 def test_beside_lets_gradients_be_taken():
     grad = check.beside(lambda f, x: torch.autograd.grad(f(x).sum(), x)[0], torch.sin, X.clone().requires_grad_())
     check.close(grad, torch.cos(X))
+
+
+def test_whole_numbers_of_any_size_are_numbers():
+    check.close(2**70, float(2**70))
+    with pytest.raises(CheckFailed, match="not right"):
+        check.close(2**70, 1e21)
+    with pytest.raises(CheckFailed, match="not right"):
+        check.close(10**400, 1e21)
