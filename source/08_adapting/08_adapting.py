@@ -763,6 +763,11 @@ plots.caption(fig, f"No, one and five examples: {n_asked} questions of each task
 print({f"{n} examples": f"{mean:.0%} ± {standard_error(mean, 5 * n_asked):.0%}" for n, mean in zip(shots, means, strict=True)})
 
 # %% [markdown]
+# When this was written, with 10 questions of each task, it was 62 % without an example, 82 % with one and 88 % with five (standard
+# errors of 5 to 7 points). So this model, small as it is, does learn from its context, and most of it from the first example, which
+# shows what an answer looks like: a few words, and no sentence. The second jump is within the error bars.
+
+# %% [markdown]
 # ## 4. Thinking aloud
 #
 # Some questions cannot be answered in one step. *Anna had 23 apples, used 20 and bought 6 more*: a model that must give the
@@ -923,7 +928,7 @@ def answers(questions: list[str], n_new: int) -> list[str]:
 
 
 sums = [row for row in quiz if row["task"] == "numbers"][:runtime.pick(12, 30)]
-ways = {"at once": (" Answer with a number only.", 12), "step by step": (" Let's think step by step.", 90)}
+ways = {"at once": (" Answer with a number only.", 20), "step by step": (" Let's think step by step.", 90)}
 solved_by = {}
 for way, (request, n_new) in ways.items():
     texts = answers([row["question"] + request for row in sums], n_new)
@@ -941,6 +946,10 @@ plots.caption(fig, f"{len(sums)} sums for children, written answers of the real 
               f"Two bars: at once {solved_by['at once']:.0%}, step by step {solved_by['step by step']:.0%}.")
 
 # %% [markdown]
+# When this was written: 2 of 12 at once, 3 of 12 step by step, which is no difference at all. Read the texts. The steps have the
+# right *form*, and now and then they are right (half of 30), but as often the model goes on after the answer and talks itself out
+# of it. Your parser then finds the last number, as its rules say.
+#
 # ## 5. How you ask
 #
 # To a person, *Q:* and *Question:* mean the same. To a model they are different contexts, and different contexts give different
@@ -952,7 +961,7 @@ plots.caption(fig, f"{len(sums)} sums for children, written answers of the real 
 #
 # <details><summary>Answer</summary>
 #
-# Run the lab: usually well over 10 points, on the same model and the same questions. With 25 questions the standard error is 10
+# Run the lab and see. Differences of 10 points and more, on the same model and the same questions, are nothing unusual. With 25 questions the standard error is 10
 # points, so part of that is chance. But since all forms are asked the <em>same</em> questions, the difference of two forms is
 # less noisy than that.
 # </details>
@@ -1802,8 +1811,8 @@ for rows, width in ((1, 2), (1, 9), (4, 3)):
 #
 # The frozen model with a classifier forgets nothing: no weight of it has changed. The added layers, too, leave all weights as
 # they are, but while they are in place the model computes something else, so the number is not zero; take them out, and it
-# is. The other two depend on learning rate and number of steps. The accuracies of the last three are often within the error bars of each other. With a hundred
-# examples, to train everything is seldom worth its price.
+# is. The other two depend on learning rate and number of steps. With a hundred examples the accuracies are often within
+# the error bars of each other, and to train everything is then not worth its price.
 # </details>
 
 # %% tags=["lab"]
@@ -1909,6 +1918,12 @@ plots.caption(fig, f"The real model, fine-tuned in four ways on 96 reviews ({EPO
                   f"{r['forgotten']:+.3f} nats forgotten" for name, r in reports.items()) + ".")
 
 # %% [markdown]
+# When this was written, with the two epochs that a CPU is given here, the lab's accuracies were 64 % for the frozen model with a
+# classifier, 58 % with added layers and 61 % partly frozen, each ± 6 points: no way was clearly better than another, or far above
+# guessing, and on Wikipedia nothing was lost. The reviews come in pairs that share most of their words, and 24 small steps
+# move a model little. So take it as the beginning of an experiment: raise `EPOCHS` to 6, then the rates by a factor of 5, and
+# watch accuracy *and* forgetting. Which way gives most accuracy for what it loses?
+#
 # And the proof of the added layers: merged into the weights by your `merge_lora`, they give the same logits, and the model is a
 # plain one again, with no added layer and no added cost.
 
