@@ -38,6 +38,7 @@ from helpers.files import cache_dir
 _POLL = 0.1
 _GRACE = 2.0  # seconds that an interrupted cell gets to stop
 _MAX_RESTARTS = 6
+_SILENT = 3  # a timer of an answer's can end its process between two tests, and the next attempt is without it
 _START_SECONDS = 60.0  # until an examiner reports its first step, on a busy machine
 _ZYGOTE, _EXAMINER = "autograder.grading.zygote", "autograder.grading.examiner"
 
@@ -146,6 +147,7 @@ class _Run:
         self.deadline = time.monotonic() + self.limits.notebook
 
     def run(self) -> Executed:
+        silent = 0  # attempts in a row that told nothing
         while self._left():
             if time.monotonic() >= self.deadline:
                 self.done.out_of_time = True
@@ -156,7 +158,8 @@ class _Run:
             before = self._progress()
             with Sitting(self.engine.zygote, self.engine.examiner, self.engine.work) as sitting:
                 self._attempt(sitting)
-            if self._progress() == before and self._left():
+            silent = silent + 1 if self._progress() == before else 0
+            if silent == _SILENT and self._left():
                 raise InfrastructureError("The examiner ended without a report; see `course doctor`.")
         return self.done
 
