@@ -50,7 +50,7 @@ def engine(lesson):
 
 @pytest.fixture(scope="session")
 def empty_gradebook(lesson, tmp_path_factory):
-    """A new gradebook, made once: nbgrader starts a process for each."""
+    """A new gradebook, made once."""
     path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
     with Gradebook(path, lesson):
         return path
