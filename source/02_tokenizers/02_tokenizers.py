@@ -70,19 +70,9 @@ seen, unseen = list(halves["train"]["text"]), list(halves["validation"]["text"])
 # printed page, a test run), it draws the picture once.
 
 # %% tags=["demo"]
-import ipywidgets
-
+from helpers.widgets.interact import play, whole
 from helpers.widgets.token_playground import token_playground
 from helpers.widgets.token_rows import token_rows
-
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
 
 # %% [markdown]
 # ## 1. What the model reads
@@ -1072,7 +1062,7 @@ def show_merges(merges: int) -> None:
 
 
 token_rows({f"{number} merges": after(number) for number in (0, 10, 50, 250)}, "One sentence under your first merges.")
-play(show_merges, merges=ipywidgets.IntSlider(len(own_merges), min=0, max=len(own_merges), continuous_update=False))
+play(show_merges, merges=whole(len(own_merges), 0, len(own_merges), "merges"))
 
 # %% [markdown]
 # ## 7. Using the pieces: encode and decode

@@ -127,26 +127,7 @@ def toy_tokenizer(words: str, template: str):
 # can (a printed page, a test run), it draws the picture once.
 
 # %% tags=["demo"]
-import ipywidgets
-
-from helpers import runtime
-
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(lambda **values: draw(**values) if "" not in values.values() else None, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
-
-def textbox(text: str, name: str = "text"):
-    return ipywidgets.Text(text, description=name, continuous_update=False, layout={"width": "32em"})
-
+from helpers.widgets.interact import play, slider, textbox
 
 # %% [markdown]
 # Here is the road of this unit, with the shapes that travel on it for a prompt of $T$ tokens. The model's vocabulary

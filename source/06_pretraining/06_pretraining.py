@@ -97,24 +97,11 @@ def plain_number(value):
 # And two for what follows: the articles with GPT-2's tokenizer, and sliders where somebody can move them.
 
 # %% tags=["demo"]
-import ipywidgets
+from helpers.widgets.interact import play, slider
 
 wikipedia = corpora.load_wikipedia()  # 50 articles to train on, 50 others to see whether it understood anything
 gpt2_tokenizer = models.gpt2_tokenizer()
 print({split: len(rows) for split, rows in wikipedia.items()}, "articles;", f"{len(gpt2_tokenizer):,} tokens in GPT-2's vocabulary")
-
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
 
 # %% [markdown]
 # ## 1. Two trainings

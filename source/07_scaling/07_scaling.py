@@ -71,22 +71,7 @@ from helpers import plots, runtime
 # %% tags=["demo"]
 import ipywidgets
 
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
-
-def whole(value: int, low: int, high: int, name: str):
-    return ipywidgets.IntSlider(value, min=low, max=high, description=name, continuous_update=False)
-
+from helpers.widgets.interact import play, slider, whole
 
 # %% [markdown]
 # ## 1. What a model reads

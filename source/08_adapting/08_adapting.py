@@ -105,20 +105,7 @@ chatty = toy_llama(8, vocab_size=len(tokenizer))  # speaks the real tokenizer's 
 # And two for the things to play with.
 
 # %% tags=["demo"]
-import ipywidgets
-
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
+from helpers.widgets.interact import play, slider
 
 # %% [markdown]
 # ## 1. Anything is next-word prediction

@@ -91,20 +91,7 @@ def gradients(loss_of, args, wrt):
 # And one for the things to play with: controls where somebody can move them, one picture where nobody can.
 
 # %% tags=["demo"]
-import ipywidgets
-
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
+from helpers.widgets.interact import play, slider
 
 # %% [markdown]
 # ## 1. Which of the two?

@@ -110,18 +110,7 @@ def random_net(d: int, seed: int, size: float = 0.5) -> Callable:
 # %% tags=["demo"]
 import ipywidgets
 
-
-def play(draw, **controls):
-    """Call `draw` with the values of its controls, and again whenever one of them is moved."""
-    if runtime.has_front_end():
-        ipywidgets.interact(draw, **controls)
-    else:
-        draw(**{name: control.value for name, control in controls.items()})
-
-
-def slider(value: float, low: float, high: float, step: float, name: str):
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=name, continuous_update=False)
-
+from helpers.widgets.interact import play, slider
 
 # %% [markdown]
 # ## 1. Histograms and densities
