@@ -34,6 +34,7 @@ TOKENS_PER_BATCH = 16 * LENGTH
 MASKED, RANDOM_WORD, KEPT = 0.15, 0.10, 0.10  # share of tokens to predict; of those, shares not shown as [MASK]
 SENTENCE_SHARE = 0.25  # batches of single sentences, since that is how people ask a masked model
 LIMIT = 4_000_000  # bytes of the committed file
+PRECISION = torch.bfloat16  # of the matrix products; slower than float32 where a CPU has to emulate it
 
 
 class LowRank(nn.Module):
@@ -152,7 +153,7 @@ def mask_words(ids: Tensor, tokenizer, generator: torch.Generator) -> tuple[Tens
 
 def masked_logits(model: nn.Module, ids: Tensor, attention: Tensor, chosen: Tensor) -> Tensor:
     """(number of chosen tokens, vocabulary) in float32: the decoder runs on those alone, a sixth of the work."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", PRECISION, enabled=torch.float32 != PRECISION):
         hidden = model.bert(ids, attention_mask=attention).last_hidden_state
         return model.cls(hidden[chosen]).float()
 

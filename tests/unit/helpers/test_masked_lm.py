@@ -4,6 +4,7 @@ from argparse import Namespace
 from functools import cache
 from itertools import chain
 
+import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
@@ -68,7 +69,13 @@ def test_committed_file_is_small_and_holds_pairs_and_a_head():
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in trained.values())
 
 
-def test_held_out_loss_is_what_the_documentation_says():
+@pytest.fixture
+def float32(monkeypatch):
+    """Full precision: on a CPU without bfloat16 the tests would take minutes."""
+    monkeypatch.setattr(train_masked_lm, "PRECISION", torch.float32)
+
+
+def test_held_out_loss_is_what_the_documentation_says(float32):
     model, tokenizer = loaded()
     texts = corpora.load_wikipedia(n_train=56, n_valid=50, seed=0)["validation"]["text"]
     pieces = train_masked_lm.chunks(train_masked_lm.encode(texts, tokenizer), None)
@@ -139,7 +146,7 @@ def test_chunks_cover_an_article_and_fit_the_model():
     assert max(map(len, moved)) == 126 and moved[0] != whole[0] and set(chain(*moved)) >= set(range(130, 870))
 
 
-def test_training_learns_and_repeats_itself_byte_for_byte(tmp_path, capsys):
+def test_training_learns_and_repeats_itself_byte_for_byte(tmp_path, capsys, float32):
     text = "The cat sat on the mat, and the dog sat on the log. The cat and the dog like each other very much. " * 8
     options = dict(steps=8, every=4, sample=8, rank=2, lr=3e-3, decay=0.01, dropout=0.1, seed=0, start=None)
     for name in ("one", "two"):
@@ -164,7 +171,7 @@ def test_loss_counts_the_masked_words_alone():
     torch.testing.assert_close(F.cross_entropy(some, ids[chosen]), want, rtol=2e-2, atol=2e-2)  # bfloat16
 
 
-def test_a_run_goes_on_from_a_file(tmp_path):
+def test_a_run_goes_on_from_a_file(tmp_path, float32):
     text = "The cat sat on the mat. " * 20
     options = dict(every=1, sample=1, rank=2, lr=1e-3, decay=0.01, dropout=0.0, seed=0)
     train_masked_lm.train([text], [text], Namespace(out=tmp_path / "one", steps=2, start=None, **options))
