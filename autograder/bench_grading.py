@@ -1,4 +1,4 @@
-"""Grading measured: `make bench-grading`, or `python -m autograder.bench_grading --unit 02 --students 8`.
+"""Grading measured: `make bench-grading`, or `python -m autograder.bench_grading --unit 02 --students 30`.
 
 Stock `nbgrader autograde` and `course grade` grade the same submissions in one run on this machine, each command in
 a process of its own, imports, start-up, gradebook and feedback included. Compared with both is the pure compute time:
@@ -286,7 +286,7 @@ def table(unit: str, found: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unit", default="02")
-    parser.add_argument("--students", type=int, default=8)
+    parser.add_argument("--students", type=int, default=30, help="a class, by default")
     given = parser.parse_args()
     course = Course.find()
     unit = course.unit(given.unit)

@@ -127,4 +127,4 @@ def _be_an_examiner(steps: list[Step], warm: Warm, shared: Shared, fds: list[int
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # to take the libraries down in order would take half a second, for nothing
