@@ -31,10 +31,16 @@ def of_tensor(value: torch.Tensor, fits: Callable[[int], None]) -> Parts | None:
                 tensor = tensor.to_dense()
             if device != "cpu":
                 tensor = tensor.cpu()
-            tensor = tensor.resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
-            return name, shape, torch.Tensor.numpy(tensor)
+            return name, shape, torch.Tensor.numpy(bytes_of(tensor.resolve_conj().resolve_neg()))
     except (RuntimeError, NotImplementedError, TypeError, ValueError):
         return None  # nothing in memory: a fake tensor, a nested one, a parameter whose shape is still open
+
+
+def bytes_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The numbers of a tensor as uint8 (n,), in its own memory where that is contiguous."""
+    flat = tensor.contiguous().reshape(-1)
+    # One number is contiguous with any stride, and keeps it: view() would object to that.
+    return flat.as_strided(flat.shape, (1,)).view(torch.uint8)
 
 
 def of_array(value: np.ndarray, fits: Callable[[int], None]) -> Parts | None:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autograder.grading._codec_arrays import bytes_of
 from autograder.grading._shared import LESSON, Index, find, view
 from autograder.grading._twins import Twins, receive
 
@@ -145,7 +146,7 @@ class _Pickler(cloudpickle.Pickler):
         # Only the elements that the tensor shows, never the whole storage: what is wanted may lie beside them.
         tensor = tensor.detach().resolve_conj().resolve_neg()
         kept = tensor[tuple(slice(0, 1) if step == 0 else slice(None) for step in stride)]
-        data = kept.contiguous().reshape(-1).view(torch.uint8).numpy()
+        data = bytes_of(kept).numpy()
         return _tensor, (pickle.PickleBuffer(data), tensor.dtype, shape, stride, tuple(kept.shape), given)
 
 

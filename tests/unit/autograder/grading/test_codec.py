@@ -177,6 +177,7 @@ class Odd(torch.Tensor):
 def test_tensors_of_all_kinds_arrive_plain():
     base = torch.arange(12.0).reshape(3, 4)
     for value in (base.T, base[::2, 1:], base[:, :1].expand(3, 5), base.to_sparse(), base.as_subclass(Odd),
+                  base[:1, 1], base[1:2, 3:], base[None, 2:, ::4], base[:, 1:1], base[1, 2], base.T[1:2, 2:],
                   torch.nn.Parameter(base), base.clone().requires_grad_() * 2, base.to_mkldnn()):
         got = through(value)
         with torch._C.DisableTorchFunctionSubclass():

@@ -205,7 +205,7 @@ def test_a_shared_tensor_that_was_written_to_goes_by_value():
     lambda: torch.randn(2, 3).bfloat16().requires_grad_(), lambda: torch.randn(2, dtype=torch.complex64).conj(),
     lambda: torch.randn(2, 3, 4).permute(2, 0, 1)[1:], lambda: torch.eye(3).to_sparse(),
     lambda: torch.empty(3, device="meta"), lambda: torch.ones(2).to(torch.float8_e5m2),
-    lambda: nn.Parameter(torch.ones(2)),
+    lambda: nn.Parameter(torch.ones(2)), lambda: torch.randn(3, 4)[:1, 1], lambda: torch.randn(1, 9)[:, 2:3],
 ])  # fmt: skip
 def test_tensors_keep_values_strides_and_gradient(sides, make):
     sent = make()
