@@ -57,6 +57,7 @@ import math
 import re
 from collections import Counter
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -68,13 +69,20 @@ from helpers import corpora, models, plots, runtime
 model, tokenizer = models.load()  # on a GPU if there is one, else on the CPU
 
 # %% [markdown]
-# Two small tools for the tests. Where one number is wanted, a float and a tensor of one number are both fine, unless a
-# gradient has to flow through it. You need not read this cell.
+# Two rules hold for all exercises: **no answer changes its arguments**, and where float32 tensors go in, float32 comes out.
+# Where one number is wanted, a float and a tensor of shape `()` are both fine, unless a gradient has to flow through it.
+# You need not read the next cell: small tools for the tests.
 
 # %%
 def one_number(value):
-    """A float as a tensor of one number, everything else as it is."""
-    return torch.tensor(value) if type(value) is float else value
+    """A number as a tensor of shape (), everything else as it is."""
+    return torch.tensor(float(value)) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else value
+
+
+def unchanged(answer, *args) -> None:
+    """The answer leaves its arguments as they are."""
+    kept = check.beside(lambda f, *given: (f(*given), list(given))[1], answer, *args)
+    check.equal(kept, list(args), hint="you changed an argument in place")
 
 
 def gradients(loss_of, args, wrt):
@@ -206,6 +214,10 @@ slopes = check.beside(gradients, bradley_terry_loss, (a, b), (0, 1))
 check.that(slopes is not None, "no gradient flows through the loss: return a tensor, made without .item() or .detach()")
 pull = torch.tensor([-chance(-d) / 9 for d in (a - b).tolist()])
 check.close(slopes, [pull, -pull], hint="the gradient is not that of the loss: let it flow to both rewards")
+for gap in (300.0, 800.0):
+    ends = torch.tensor([gap, -gap]), torch.zeros(2)
+    check.close(check.beside(gradients, bradley_terry_loss, ends, (0, 1)), [torch.tensor([0.0, -0.5]), torch.tensor([0.0, 0.5])],
+                hint="the gradient is wrong where differences are several hundred: use F.logsigmoid, whose gradient is safe too")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -268,6 +280,9 @@ for n in (1, 5, 40):
     check.close(one_number(reward_accuracy(a, b)), torch.tensor(right / n), hint=f"wrong for {n} pairs")
 check.close(one_number(reward_accuracy(torch.ones(3), torch.ones(3))), torch.tensor(0.0),
             hint="if everything is a tie, nothing is ranked right")
+check.close(one_number(reward_accuracy(torch.tensor([0.50001, 0.5, -3.0]), torch.tensor([0.5, 0.50001, -3.00001]))), torch.tensor(2 / 3),
+            hint="a reward that is larger by very little is larger")
+unchanged(reward_accuracy, a, b)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -345,6 +360,10 @@ check.close(one_number(expected_reward(three + 1000, pays)), torch.tensor(2.5), 
             hint="exp(1000) overflows: subtract the largest logit first, or call torch.softmax")
 check.close(one_number(expected_reward(torch.tensor([0.4]), torch.tensor([3.0]))), torch.tensor(3.0),
             hint="wrong for a policy with a single action")
+for extreme, best in (([1000.0, 0.0, -1000.0], 1.0), ([-1000.0, 500.0, 499.0], 10 / (1 + math.e)), ([-1000.0] * 3, 11 / 3)):
+    check.close(one_number(expected_reward(torch.tensor(extreme), pays)), torch.tensor(best), atol=1e-3,
+                hint="wrong for very large or very negative logits: subtract the largest, or call torch.softmax")
+unchanged(expected_reward, three, pays)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -379,7 +398,8 @@ check.close(one_number(expected_reward(torch.tensor([0.4]), torch.tensor([3.0]))
 # ### Exercise: `policy_gradient_exact` (3 points, 15 minutes)
 #
 # Write `policy_gradient_exact(logits, rewards)`: $\nabla_\theta J$, the direction in which the expected reward *grows*, as a
-# float32 tensor (K,). Both arguments are (K,). The formula above does it in two lines; autograd is allowed too.
+# float32 tensor (K,). Both arguments are (K,). It must survive logits of any size, too. The formula above does it in two
+# lines; autograd is allowed as well.
 #
 # <details><summary>Hint 1</summary>What do all actions have in common in the formula? You have a function for it.</details>
 # <details><summary>Hint 2</summary>The entries sum to zero: what one action gains, the others lose.</details>
@@ -407,6 +427,10 @@ check.close(policy_gradient_exact(three, pays), torch.tensor([-0.75, -0.75, 1.5]
     "this is the gradient with respect to the probabilities, not to the logits": pays,
 }, hint="wanted p * (r - J), one entry for each logit")
 ### BEGIN HIDDEN TESTS
+unchanged(policy_gradient_exact, three, pays)
+twice = check.beside(lambda f, z, r: (f(z, r).clone(), f(z, r), z.requires_grad), policy_gradient_exact, three, pays)
+check.close(twice[1], twice[0], hint="a second call with the same logits gives another result: work with a copy of them")
+check.that(not twice[2], "the logits require a gradient afterwards: you changed an argument, so work with a copy")
 generator = torch.Generator().manual_seed(3)
 for k, scale in ((2, 1.0), (6, 2.0), (25, 3.0)):
     some, worth = scale * torch.randn(k, generator=generator), torch.randn(k, generator=generator)
@@ -419,8 +443,8 @@ check.close(policy_gradient_exact(three + 1000, pays), torch.tensor([-0.75, -0.7
             hint="wrong for logits around 1000: exp overflows, so call torch.softmax")
 check.close(policy_gradient_exact(three, torch.full((3,), 7.0)), torch.zeros(3), atol=1e-5,
             hint="if all rewards are equal, there is nothing to climb")
-check.equal(check.beside(lambda f, z, r: (f(z, r), [z, r])[1], policy_gradient_exact, three, pays), [three, pays],
-            hint="you changed an argument in place")
+check.close(policy_gradient_exact(torch.tensor([1000.0, 0.0, -1000.0]), pays), torch.zeros(3), atol=1e-4,
+            hint="wrong for very large and very negative logits: call torch.softmax")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -487,6 +511,7 @@ def reinforce_loss(log_probs: Tensor, rewards: Tensor, baseline: float | Tensor)
 
 # %% nbgrader={"grade": true, "grade_id": "test_reinforce_loss", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 spoken, paid = torch.tensor([-1.0, -2.0, -0.5]), torch.tensor([1.0, 0.0, 4.0])  # with baseline 1: advantages 0, -1, 3
+unchanged(reinforce_loss, spoken, paid, 1.0)
 got = reinforce_loss(spoken, paid, 1.0)
 if isinstance(got, Tensor) and got.shape == (3,):
     check.shape(got, (), hint="one number is wanted: the mean over the samples")
@@ -507,7 +532,8 @@ generator = torch.Generator().manual_seed(4)
 said, got_paid, usual = -torch.rand(8, generator=generator), *torch.randn(2, 8, generator=generator)
 for base in (0.0, -1.3, usual):
     terms = (got_paid.double() - base) * said.double()
-    check.close(reinforce_loss(said, got_paid, base), -(terms.sum() / 8).float(), hint="wrong for eight random samples")
+    check.close(reinforce_loss(said, got_paid, base), -(terms.sum() / 8).float(),
+                hint="wrong for eight random samples (a baseline of shape (N,) has one number for each)")
     pull = check.beside(gradients, reinforce_loss, (said, got_paid, base), (0,))
     check.that(pull is not None, "no gradient flows through the log-probabilities: use them as they come, without .detach()")
     check.close(pull[0], (base - got_paid) / 8, hint="the gradient with respect to the log-probabilities is wrong")
@@ -528,8 +554,6 @@ exact = some.softmax(0) * (worth - (some.softmax(0) * worth).sum())
 for base in (0.0, 2.5):
     check.close(check.beside(expected_slope, reinforce_loss, some, worth, base), -exact,
                 hint="averaged over all samples, the gradient is not minus the policy gradient")
-check.equal(check.beside(lambda f, a, b: (f(a, b, 1.0), [a, b])[1], reinforce_loss, said, got_paid), [said, got_paid],
-            hint="you changed an argument in place")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -628,7 +652,7 @@ plots.caption(fig, "Thirty runs of REINFORCE with four samples per update. With 
 #
 # Write `importance_weights(logp_new, logp_old)`: the weights $w$ of samples from the old policy, given the log-probabilities
 # of each sample under both. Both tensors have one shape, any; so has the result. The weights are not normalised. A
-# log-probability may be −1,000, as that of a whole text.
+# log-probability may be −1,000, as that of a whole text. Gradients flow through `logp_new`: PPO will need them.
 #
 # <details><summary>Hint 1</summary>A quotient of probabilities is a difference of logarithms.</details>
 # <details><summary>Hint 2</summary>exp(−1000) is 0 in float32. Subtract first.</details>
@@ -663,6 +687,12 @@ check.close(importance_weights(a.view(2, 3), b.view(2, 3)),
             torch.tensor([[math.exp(x - y) for x, y in zip(*rows, strict=True)]
                           for rows in zip(a.view(2, 3).tolist(), b.view(2, 3).tolist(), strict=True)]),
             hint="wrong for tensors of two axes")
+check.close(importance_weights(torch.tensor([-1000.0, -10.0, -3.0]), torch.tensor([-1012.0, -10.0, -20.0])),
+            torch.tensor([math.exp(12), 1.0, math.exp(17)]), rtol=1e-4, hint="wrong for weights far from 1, or log-probabilities far from each other")
+unchanged(importance_weights, a, b)
+pull = check.beside(gradients, importance_weights, (now, then), (0,))
+check.that(pull is not None, "no gradient flows through logp_new: use it as it comes, without .detach()")
+check.close(pull[0], torch.tensor([2.5, 0.5, 1.0]), hint="the gradient with respect to logp_new is wrong")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -701,7 +731,12 @@ check.close(one_number(effective_sample_size(torch.tensor([0.0, 5.0, 0.0]))), to
             hint="if one sample has all the weight, it is the only one that counts")
 many = torch.rand(50, generator=torch.Generator().manual_seed(6)) * 4
 share = many.double() / many.double().sum()
-check.close(one_number(effective_sample_size(many)), (1 / (share @ share)).float(), hint="wrong for 50 random weights")
+for scale in (1.0, 1e-6, 1e6):
+    check.close(one_number(effective_sample_size(many * scale)), (1 / (share @ share)).float(),
+                hint="wrong for 50 random weights, some very small or very large")
+check.close(one_number(effective_sample_size(torch.tensor([1.0, 1.0, 0.0, 0.0]))), torch.tensor(2.0),
+            hint="wrong where some weights are 0: those samples do not count, the others do")
+unchanged(effective_sample_size, many)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -807,6 +842,9 @@ for k, scale in ((2, 1.0), (5, 2.0), (40, 3.0)):
     check.close(one_number(kl_exact(a, b)), want.float(), atol=5e-5, rtol=1e-4, hint=f"wrong for {k} outcomes")
 check.close(one_number(kl_exact(a, a + 3)), torch.tensor(0.0), atol=1e-5,
             hint="the same distribution: a constant added to all logits changes nothing, and the divergence is 0")
+check.close(one_number(kl_exact(torch.tensor([0.0, -900.0, -5.0]), torch.tensor([-900.0, 0.0, -900.0]))), torch.tensor(900.0), rtol=1e-2,
+            hint="wrong where the distributions hardly overlap: take log_softmax of the logits, and cut nothing off")
+unchanged(kl_exact, a, b)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1135,13 +1173,13 @@ check.close(got, correct, mistakes={
 }, hint="wanted delta[t] + gamma * lam * (advantage of the next step), from the end backwards")
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(9)
-for T, gamma, lam, ends in ((1, 0.9, 0.8, []), (1, 0.9, 0.8, [0]), (6, 1.0, 0.95, [5]), (8, 0.7, 0.3, [0, 4]),
+for T, factor, memory, ends in ((1, 0.9, 0.8, []), (1, 0.9, 0.8, [0]), (6, 1.0, 0.95, [5]), (8, 0.7, 0.3, [0, 4]),
                             (8, 0.99, 1.0, [3, 4, 7]), (5, 0.5, 0.0, []), (5, 0.0, 0.9, [2])):
     r, v = torch.randn(T, generator=generator), torch.randn(T + 1, generator=generator)
     d = torch.zeros(T)
     d[ends] = 1.0
-    check.close(gae(r, v, d, gamma, lam), by_definition(r, v, d, gamma, lam), atol=5e-5,
-                hint=f"wrong for {T} steps with gamma = {gamma}, lam = {lam} and ends of episodes after the steps {ends}")
+    check.close(gae(r, v, d, factor, memory), by_definition(r, v, d, factor, memory), atol=5e-5,
+                hint=f"wrong for {T} steps with gamma = {factor}, lam = {memory} and ends of episodes after the steps {ends}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1272,7 +1310,7 @@ for n, clip in ((1, 0.2), (12, 0.1), (12, 0.3), (30, 0.2)):
     check.close(ppo_clip_loss(new, old, a, clip), torch.tensor(-sum(terms) / n), atol=3e-5,
                 hint=f"wrong for {n} random tokens with clip = {clip}")
     pull = check.beside(gradients, ppo_clip_loss, (new, old, a, clip), (0,))
-    check.that(pull is not None, "no gradient flows through logp_new: use it as it comes, without .detach()")
+    check.that(pull is not None, "no gradient flows through logp_new: here, or in your importance_weights, a .detach() or no_grad is too much")
     check.close(pull[0], torch.tensor(pulls), atol=3e-5,
                 hint="wrong gradient: none for gains beyond the clip, the full one for everything else")
 ### END HIDDEN TESTS
@@ -1305,7 +1343,7 @@ for n, clip in ((1, 0.2), (12, 0.1), (12, 0.3), (30, 0.2)):
 # ### Exercise: `rlhf_reward` (2 points, 10 minutes)
 #
 # Write `rlhf_reward(reward, logp, logp_ref, beta)`: the reward of each token of one text, a float32 tensor (T,). `reward` is
-# the reward model's number for the whole text (a float or a tensor of one number), `logp` and `logp_ref` (T,) are the
+# the reward model's number for the whole text (a float or a tensor of shape `()`), `logp` and `logp_ref` (T,) are the
 # log-probabilities of its tokens under the policy and the reference, `beta` is a float. Leave the arguments as they are.
 #
 # <details><summary>Hint 1</summary>First the penalty of every token, then one addition.</details>
@@ -1352,6 +1390,7 @@ for T, reward, beta in ((1, 1.5, 0.2), (4, -2.0, 0.05), (9, torch.tensor(0.7), 1
     want = [-beta * (x - y) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
     want[-1] += float(reward)
     check.close(rlhf_reward(reward, a, b, beta), torch.tensor(want), hint=f"wrong for {T} tokens and beta = {beta}")
+unchanged(rlhf_reward, torch.tensor(0.7), a, b, 0.3)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1448,7 +1487,8 @@ play(show_optimum, beta=slider(1.0, 0.1, 5, 0.1, "β"))
 # - `mask` (B, T), bool: `True` for the tokens of `ids` that count. Nothing predicts the first token of a text, so it never
 #   counts, whatever the mask says.
 #
-# It is the sum over the tokens, not the mean. A text without any marked token gets 0.
+# It is the sum over the tokens, not the mean. A text without any marked token gets 0. Logits may be of any size, and
+# gradients flow through them: DPO trains with these.
 #
 # <details><summary>Hint 1</summary>Which logits go with which ids? Drop the last position of one and the first of the
 # other.</details>
@@ -1509,14 +1549,18 @@ check.close(got, correct, atol=5e-5, mistakes={
     "True in the mask means that the token counts": summed(scores, tokens, ~counted),
 }, hint="wanted the sum of the log-probabilities of the marked tokens")
 ### BEGIN HIDDEN TESTS
-for B, T, V in ((1, 2, 3), (3, 7, 11), (2, 4, 50)):
+for B, T, V in ((1, 2, 3), (3, 7, 11), (2, 4, 50), (3, 2, 4), (1, 300, 50)):
     rows, ids = 3 * torch.randn(B, T, V, generator=generator), torch.randint(V, (B, T), generator=generator)
     for marks in (torch.rand(B, T, generator=generator) < 0.6, torch.ones(B, T).bool(), torch.zeros(B, T).bool()):
         each = -F.cross_entropy(rows[:, :-1].flatten(0, 1).double(), ids[:, 1:].flatten(), reduction="none").view(B, T - 1)
-        check.close(sequence_log_prob(rows, ids, marks), torch.where(marks[:, 1:], each, 0.0).sum(1).float(), atol=1e-4,
-                    hint=f"wrong for {B} texts of {T} tokens over a vocabulary of {V}, with {int(marks.sum())} tokens marked")
+        check.close(sequence_log_prob(rows, ids, marks), torch.where(marks[:, 1:], each, 0.0).sum(1).float(), rtol=1e-5, atol=1e-4,
+                    hint=f"wrong for {B} texts of {T} tokens over a vocabulary of {V}, with all tokens marked, some, or none")
 check.close(sequence_log_prob(scores + 500, tokens, everything), summed(scores, tokens, everything), atol=1e-2,
             hint="wrong for logits around 500: exp overflows, so call log_softmax")
+unlikely = torch.zeros(1, 3, 4)
+unlikely[0, 0, 1] = -60.0
+check.close(sequence_log_prob(unlikely, torch.tensor([[0, 1, 2]]), torch.ones(1, 3).bool()), torch.tensor([-60 - math.log(3) - math.log(4)]),
+            atol=1e-3, hint="wrong for a very unlikely token: stay with logarithms, and add nothing to the probabilities")
 pull = check.beside(gradients, sequence_log_prob, (scores, tokens, counted), (0,))
 check.that(pull is not None, "no gradient flows through the logits: it is what DPO is trained with")
 push = torch.zeros(2, 5, 4)
@@ -1642,6 +1686,9 @@ pull = -0.3 / 11 * torch.sigmoid(-0.3 * ((a - c) - (b - d)))
 check.close(slopes, [pull, -pull], atol=1e-5, hint="the gradient is not that of the loss: let it flow to logp_c and logp_r")
 check.close(dpo_loss(torch.tensor([-900.0]), torch.tensor([-100.0]), torch.tensor([-100.0]), torch.tensor([-100.0]), 1.0),
             torch.tensor(800.0), hint="the sigmoid of -800 is 0 and its logarithm minus infinity: use F.logsigmoid")
+far = torch.tensor([-100.0, -900.0]), torch.tensor([-900.0, -100.0]), torch.full((2,), -100.0), torch.full((2,), -100.0)
+check.close(check.beside(gradients, dpo_loss, (*far, 1.0), (0, 1)), [torch.tensor([0.0, -0.5]), torch.tensor([0.0, 0.5])],
+            hint="the gradient is wrong where differences are several hundred: use F.logsigmoid, whose gradient is safe too")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1783,6 +1830,9 @@ for groups, size, eps in ((1, 2, 0.1), (1, 8, 1e-4), (4, 2, 0.01), (3, 5, 1.0)):
         want += [(x - middle) / (width + eps) for x in part]
     check.close(grpo_advantages(r, size, eps), torch.tensor(want), atol=5e-5,
                 hint=f"wrong for {groups} groups of {size} with eps = {eps}")
+check.close(grpo_advantages(torch.tensor([1.7, 1.7, 1.7, 1000.0, 1001.0, 1002.0]), 3, 0.01),
+            torch.tensor([0.0, 0.0, 0.0, -1 / 1.01, 0.0, 1 / 1.01]), atol=1e-3,
+            hint="wrong where all rewards of a group are equal, or all are large: subtract the mean before you square")
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -82,6 +82,12 @@ def subtracts_in_place(r_chosen, r_rejected):
     return F.softplus(-r_chosen).mean()
 
 
+@wrong("bradley_terry_loss", says="whose gradient is safe too")
+def stable_value_with_a_gradient_of_nan(r_chosen, r_rejected):
+    d = r_chosen - r_rejected
+    return torch.where(d > 0, torch.log1p(torch.exp(-d)), -d + torch.log1p(torch.exp(d))).mean()
+
+
 @right("bradley_terry_loss")
 def by_softplus(r_chosen, r_rejected):
     return F.softplus(r_rejected - r_chosen).mean()
@@ -131,6 +137,17 @@ def above_zero(r_chosen, r_rejected):
     return (r_chosen > 0).float().mean().item()
 
 
+@wrong("reward_accuracy", says="larger by very little")
+def a_margin_is_asked(r_chosen, r_rejected):
+    return (r_chosen - r_rejected > 1e-3).float().mean().item()
+
+
+@wrong("reward_accuracy", says="changed an argument in place")
+def subtracts_in_place(r_chosen, r_rejected):
+    r_chosen -= r_rejected
+    return (r_chosen > 0).float().mean().item()
+
+
 @right("reward_accuracy")
 def counted_in_python(r_chosen, r_rejected):
     hits = [a > b for a, b in zip(r_chosen.tolist(), r_rejected.tolist())]
@@ -140,6 +157,11 @@ def counted_in_python(r_chosen, r_rejected):
 @right("reward_accuracy")
 def as_a_tensor(r_chosen, r_rejected):
     return (r_chosen - r_rejected > 0).sum() / len(r_chosen)
+
+
+@right("reward_accuracy")
+def by_numpy(r_chosen, r_rejected):
+    return np.mean(r_chosen.numpy() > r_rejected.numpy())
 
 
 equivalent("reward_accuracy", ".item() -> (r_chosen > r_rejected).float().mean()",
@@ -182,6 +204,12 @@ def log_softmax_as_weights(logits, rewards):
 def own_softmax(logits, rewards):
     weights = logits.exp()
     return (weights / weights.sum() * rewards).sum()
+
+
+@wrong("expected_reward", says="very large or very negative")
+def subtracts_the_mean_logit(logits, rewards):
+    z = (logits - logits.mean()).exp()
+    return (z / z.sum() * rewards).sum()
 
 
 @right("expected_reward")
@@ -242,6 +270,13 @@ def centres_in_place(logits, rewards):
     p = logits.softmax(0)
     rewards -= (p * rewards).sum()
     return p * rewards
+
+
+@wrong("policy_gradient_exact", says="a copy of them")
+def backward_on_the_argument(logits, rewards):
+    logits.requires_grad_()
+    (logits.softmax(0) * rewards).sum().backward()
+    return logits.grad
 
 
 @right("policy_gradient_exact")
@@ -360,6 +395,17 @@ def normalised(logp_new, logp_old):
     return torch.softmax(logp_new - logp_old, -1)
 
 
+@wrong("importance_weights", says="far from 1")
+def clamped_ratio(logp_new, logp_old):
+    return (logp_new - logp_old).clamp(-5, 5).exp()
+
+
+@wrong("importance_weights", says="no gradient flows")
+def without_gradient(logp_new, logp_old):
+    with torch.no_grad():
+        return (logp_new - logp_old).exp()
+
+
 @right("importance_weights")
 def torch_exp(logp_new, logp_old):
     return torch.exp(logp_new - logp_old)
@@ -401,6 +447,11 @@ def over_the_maximum(w):
 @wrong("effective_sample_size", says="one by one")
 def square_of_the_sum_twice(w):
     return w.sum() ** 2 / w.sum()
+
+
+@wrong("effective_sample_size", says="very small")
+def guarded_denominator(w):
+    return w.sum() ** 2 / (w.square().sum() + 1e-6)
 
 
 @right("effective_sample_size")
@@ -464,6 +515,12 @@ def logarithm_of_probabilities(p_logits, q_logits):
 def in_bits(p_logits, q_logits):
     logp, logq = p_logits.log_softmax(-1), q_logits.log_softmax(-1)
     return (logp.exp() * (logp - logq)).sum() / math.log(2)
+
+
+@wrong("kl_exact", says="hardly overlap")
+def logarithms_cut_off(p_logits, q_logits):
+    logp, logq = p_logits.log_softmax(0).clamp(min=-300), q_logits.log_softmax(0).clamp(min=-300)
+    return (logp.exp() * (logp - logq)).sum()
 
 
 @right("kl_exact")
@@ -881,6 +938,17 @@ def overwrites_logp(reward, logp, logp_ref, beta):
     return logp
 
 
+@wrong("rlhf_reward", says="changed an argument in place")
+def adds_to_the_reward(reward, logp, logp_ref, beta):
+    out = -beta * (logp - logp_ref)
+    if isinstance(reward, Tensor):
+        reward += out[-1]
+        out[-1] = reward
+    else:
+        out[-1] += reward
+    return out
+
+
 @right("rlhf_reward")
 def with_a_mask(reward, logp, logp_ref, beta):
     last = torch.zeros_like(logp)
@@ -959,6 +1027,18 @@ def without_gradients(logits, ids, mask):
     with torch.no_grad():
         logp = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
         return (logp * mask[:, 1:]).sum(1)
+
+
+@wrong("sequence_log_prob", says="wrong for")
+def product_of_probabilities(logits, ids, mask):
+    p = logits[:, :-1].softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    return torch.where(mask[:, 1:], p, 1.0).prod(1).log()
+
+
+@wrong("sequence_log_prob", says="very unlikely token")
+def adds_a_little(logits, ids, mask):
+    p = logits[:, :-1].softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    return ((p + 1e-12).log() * mask[:, 1:]).sum(1)
 
 
 @right("sequence_log_prob")
@@ -1044,6 +1124,12 @@ def rejected_detached(logp_c, logp_r, ref_c, ref_r, beta):
     return -F.logsigmoid(beta * ((logp_c - ref_c) - (logp_r.detach() - ref_r))).mean()
 
 
+@wrong("dpo_loss", says="whose gradient is safe too")
+def stable_value_unsafe_gradient(logp_c, logp_r, ref_c, ref_r, beta):
+    d = beta * ((logp_c - ref_c) - (logp_r - ref_r))
+    return torch.where(d > 0, torch.log1p(torch.exp(-d)), -d + torch.log1p(torch.exp(d))).mean()
+
+
 @right("dpo_loss")
 def as_in_the_paper(logp_c, logp_r, ref_c, ref_r, beta):
     pi_logratios = logp_c - logp_r
@@ -1111,6 +1197,14 @@ def left_in_groups(rewards, group_size, eps):
 def nan_where_all_agree(rewards, group_size, eps):
     g = rewards.view(-1, group_size)
     return ((g - g.mean(1, keepdim=True)) / g.std(1, keepdim=True)).flatten()
+
+
+@wrong("grpo_advantages", says="before you square")
+def mean_of_squares(rewards, group_size, eps):
+    g = rewards.view(-1, group_size)
+    m = g.mean(1, keepdim=True)
+    var = (g.square().mean(1, keepdim=True) - m**2) * group_size / (group_size - 1)
+    return ((g - m) / (var.sqrt() + eps)).flatten()
 
 
 @right("grpo_advantages")
