@@ -1433,7 +1433,7 @@ for side in ("left", "right"):
     lots = [[50256, 11, 50256] if side == "right" else [50256] * 3, [], long, [50256], [7] * 9, [3]]
     for width, why in ((12, "wrong where every row but one is shorter"), (25, "every row has exactly max_length ids, even if all sequences are shorter"),
                        (1, "wrong for max_length=1"), (9, "wrong where a sequence has exactly max_length ids")):
-        check.equal(whole_numbers(pad_batch(lots, 50256, width, side)), by_torch(lots, 50256, width, side), hint=f"side={side!r}: {why}")
+        check.equal(whole_numbers(pad_batch(lots, 50256, width, side)), by_torch(lots, 50256, width, side), hint=why)
     check.equal(whole_numbers(pad_batch([[4, 2]], 0, 5, side)), by_torch([[4, 2]], 0, 5, side), hint="wrong for a batch of one")
     check.equal(whole_numbers(pad_batch([[0, 0, 0]], 0, 2, side)), by_torch([[0, 0, 0]], 0, 2, side), hint="wrong where the tokens have the padding's id")
     check.equal(check.beside(lambda f, rows, s: (f(rows, 9, 2, s), f(rows, 9, 9, s), rows)[2], pad_batch, [[5, 6, 7], [8]], side), [[5, 6, 7], [8]],
