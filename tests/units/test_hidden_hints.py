@@ -1,4 +1,4 @@
-"""What a hidden test says must reach the student, though everything that an answer could have put there is kept back."""
+"""What a hidden test says must reach the student, though all that an answer could have put there is kept back."""
 
 import ast
 
@@ -31,7 +31,8 @@ def test_every_hint_of_a_hidden_test_reaches_the_student(unit):
     withheld, said = Withheld(lesson), []
     for test in lesson.tests.values():
         for line, hint in hints(test):
-            verdict = Verdict(test.grade_id, test.exercise, "failed", 0.0, 1.0, f"{hint} (wanted 7, got 8)", hidden=True)
+            message = f"{hint} (wanted 7, got 8)"
+            verdict = Verdict(test.grade_id, test.exercise, "failed", 0.0, 1.0, message, hidden=True)
             said.append((test.grade_id, line, hint, withheld.verdict(verdict).message))
     assert said
     assert [one for one in said if one[-1] == FALLBACK] == []
