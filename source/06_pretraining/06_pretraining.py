@@ -52,13 +52,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers import checks as check
 from helpers import corpora, models, plots, runtime
 
 # %% [markdown]
-# The next cell makes **toys** for the tests: GPT-2s with random weights and two layers. You need not read it.
+# The next cell makes **toys** for the tests: GPT-2s with random weights and two layers, and a few helpers. You need not
+# read it.
 
 # %%
 def toy_gpt2(seed: int, **changes):
@@ -90,7 +92,32 @@ def replaced(module: nn.Module, name: str, part: nn.Module) -> nn.Module:
 
 def plain_number(value):
     """A tensor of one number as that number, everything else as it is: both are fine where a float is wanted."""
-    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+
+
+def torch_functions_of(f, *args) -> list[str]:
+    """The names of torch's functions that f calls with these arguments."""
+    called = set()
+
+    class Listener(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            called.add(getattr(function, "__name__", ""))
+            return function(*args, **(kwargs or {}))
+
+    with Listener():
+        f(*args)
+    return sorted(called)
+
+
+def gradients_of(f, tensors, *args) -> list[Tensor] | None:
+    """The gradients that f's result, weighted with 1, 2, 3, ..., has for the tensors; None if it has none."""
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    result = f(*leaves, *args)
+    if not result.requires_grad:
+        return None
+    weights = torch.arange(1.0, result.numel() + 1).view_as(result)
+    return [torch.zeros_like(t) if g is None else g
+            for t, g in zip(leaves, torch.autograd.grad((result * weights).sum(), leaves, allow_unused=True), strict=True)]
 
 
 # %% [markdown]
@@ -287,6 +314,9 @@ for end in (50256, 0, 3):
     check.equal(causal_labels(table, end), wanted_labels, hint="wrong for rows of other lengths or another end-of-text")
     check.equal(causal_labels(table[2:3, :5], end), wanted_labels[2:3, :5], hint="wrong for a single row")
     check.equal(causal_labels(table[3:, :1], end), table[3:, :1], hint="wrong for rows of one token")
+inside = torch.tensor([[5, 9, 9, 9, 4, 2], [9, 9, 9, 9, 4, 9], [9, 9, 9, 4, 9, 9]])
+check.equal(causal_labels(inside, 9), torch.tensor([[5, 9, 9, 9, 4, 2], [9, 9, 9, 9, 4, 9], [9, 9, 9, 4, 9, -100]]),
+            hint="three or more ends of text in the middle of a row are real, all of them: only the run at a row's end is padding")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -362,7 +392,7 @@ for shape, bos in (((3, 7), 0), ((1, 2), 50256), ((4, 1), 5)):
     some = torch.randint(100, (shape), generator=torch.Generator().manual_seed(0))
     rows_in = torch.tensor([[bos, *row[:-1]] for row in some.tolist()])
     got = teacher_forcing(some, bos)
-    check.equal(tuple(got) if isinstance(got, list) else got, (rows_in, some), hint=f"wrong for targets of shape {shape}")
+    check.equal(tuple(got) if isinstance(got, list) else got, (rows_in, some), hint="wrong for targets of another shape, or the start token is not `bos_id`")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -483,6 +513,13 @@ check.that(float(columns.min()) > 0.03 and float(columns.max()) < 0.35 and float
            and float(lines.max()) < 0.4, "rows and columns are not alike: each position is chosen by its own draw")
 together = (chosen[:, 1:-11] & chosen[:, 2:-10]).double().mean().item()
 check.that(0.015 < together < 0.03, "neighbours are chosen together, or never: each position is chosen by its own draw")
+check.that(4 < float(chosen[100:].sum(1).double().std()) < 8,
+           "each token by its own dice: how many are chosen differs from row to row, it is not always 15 % of a row")
+few_words = sentences(300, 60, 100, 3)
+(shown, labels), = check.beside(corrupted_by, mlm_corrupt, few_words, MASK, 1000, [0, 1, 2], [4])
+swapped_in = shown[(labels != -100) & (shown != MASK) & (shown != few_words)]
+check.that(len(swapped_in) > 100 and int(swapped_in.max()) >= 900 and int((swapped_in > 99).sum()) > 0.75 * len(swapped_in),
+           "random tokens come from the vocabulary, 0 to vocab_size - 1, not from the ids of the batch")
 # The same seed gives the same; another seed, or the same generator later, something else.
 first, again, later, other = check.beside(corrupted_by, mlm_corrupt, clean[:20], MASK, 1000, [0, 1, 2], [7, 7, None, 8])
 check.equal(again, first, hint="the same seed gave something else: take all randomness from `generator`")
@@ -756,8 +793,9 @@ plots.caption(fig, "Blue: what the vector of each row's position may be made of 
 #
 # Write `chunk_documents(texts, encode, context_length, eos_id, drop_last)`: a list of chunks, each a list of ids.
 #
-# - `encode` turns a string into a list of ids. Encode each of the `texts` (a list of strings) and join them in order,
-#   with one `eos_id` **after each** document, the last one included. An empty text is a document too.
+# - `encode` turns a string into a list of ids. Encode each of the `texts` (a list of strings, perhaps empty) as it is,
+#   leading blanks included, and join them in order, with one `eos_id` **after each** document, the last one included. An
+#   empty text is a document too, and a text whose ids end with `eos_id` already gets another one.
 # - Cut the stream into chunks of `context_length` ids, without overlap: every id is in exactly one chunk.
 # - The last chunk may be shorter. It is returned as it is, unpadded, unless `drop_last` is true, and then it is left out.
 #   There are no empty chunks.
@@ -812,7 +850,7 @@ check.equal(chunk_documents(documents, by_letter, 7, 0, False), [[1, 2, 3, 4, 5,
             mistakes={"there is an empty chunk at the end": [[1, 2, 3, 4, 5, 0, 6], [7, 0, 8, 9, 10, 11, 0], []]})
 bytes_of = lambda text: list(text.encode())
 for texts, width, end in ((["", "a", ""], 2, 300), (["one", "two", "", "three"], 5, 256), (["x" * 40], 8, 7), (["abc"], 50, 256),
-                          ([], 4, 0), (["a", "b"], 1, 9)):
+                          ([], 4, 0), (["a", "b"], 1, 9), (["ab", " b", "\n", "a "], 3, 98)):
     whole = [i for text in texts for i in [*text.encode(), end]]
     for drop in (False, True):
         wanted_chunks, rest = [], list(whole)
@@ -821,7 +859,8 @@ for texts, width, end in ((["", "a", ""], 2, 300), (["one", "two", "", "three"],
                 wanted_chunks.append(rest[:width])
             rest = rest[width:]
         check.equal(chunk_documents(texts, bytes_of, width, end, drop), wanted_chunks,
-                    hint=f"wrong for {len(texts)} texts, chunks of {width} and drop_last={drop}; an empty text is a document too")
+                    hint="wrong for other texts or chunks of another length: an empty text is a document too, blanks stay, and each text gets "
+                         "an end-of-text, even after one of its own")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -888,7 +927,7 @@ plots.caption(fig, "The first 600 characters of eight articles as one stream, in
 # ### Exercise: `gelu_tanh` (1 point, 5 minutes)
 #
 # Write `gelu_tanh(x)`, the approximation above, for each number of a tensor of any shape. Do not call torch's GELU: it is
-# what you are compared with.
+# what you are compared with. Stay with torch's tensors: a model is trained through it, so gradients must flow through.
 #
 # <details><summary>Hint 1</summary>Copy the formula from the inside out.</details>
 # <details><summary>Hint 2</summary>The cube is inside the bracket, added to x, not multiplied.</details>
@@ -922,6 +961,11 @@ check.close(gelu_tanh(some), F.gelu(some, approximate="tanh"), mistakes={
     "that is SiLU (Llama's): GPT-2 has a GELU": F.silu(some),
     "that is ReLU: GPT-2 has a GELU": F.relu(some),
 }, hint="wrong values: compare with the formula, bracket by bracket")
+check.that("gelu" not in check.beside(torch_functions_of, gelu_tanh, some), "write it yourself: torch's GELU is what you are compared with")
+slopes = check.beside(gradients_of, gelu_tanh, [some])
+check.that(slopes is not None, "no gradient flows through: compute with torch's tensors as they are, without detach, item or numpy")
+tanh_by_torch = lambda z: F.gelu(z, approximate="tanh")
+check.close(slopes, gradients_of(tanh_by_torch, [some]), hint="the values are right, but the gradient that flows through is not")
 ### BEGIN HIDDEN TESTS
 for shape, scale in (((7,), 3.0), ((2, 3, 4), 1.0), ((1, 50), 8.0), ((3, 1), 0.01)):
     noise = scale * torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -966,7 +1010,7 @@ plots.caption(fig, f"The largest difference is {(gelu_tanh(line) - F.gelu(line))
 # Write `layer_norm(x, weight, bias, eps)` for `x` (..., D), `weight` and `bias` (D,): the norm over the last axis,
 # float32 of the same shape as `x`. The variance divides by D, not by D − 1. Numbers may lie far from 0: compute the
 # variance from the differences to the mean, as the formula does, and not as $\overline{x^2} - \mu^2$, which loses all
-# digits there. Do not call torch's `layer_norm`.
+# digits there. Do not call torch's `layer_norm`, and stay with torch's tensors: gradients must flow through to all three.
 #
 # <details><summary>Hint 1</summary>Two means along the last axis. What does <code>keepdim=True</code> do for
 # you?</details>
@@ -1006,6 +1050,13 @@ check.close(layer_norm(two_rows, w, b, 1.0), F.layer_norm(two_rows, (4,), w, b, 
     "each vector has its own mean and variance: along the last axis": lambda: (
         (two_rows - two_rows.mean()) / (two_rows.var(correction=0) + 1).sqrt() * w + b),
 }, hint="wrong values: mean and variance along the last axis")
+check.that(not {"layer_norm", "native_layer_norm"} & set(check.beside(torch_functions_of, layer_norm, two_rows, w, b, 1.0)),
+           "write it yourself: torch's layer_norm is what you are compared with")
+slopes = check.beside(gradients_of, layer_norm, [two_rows, w, b], 1.0)
+check.that(slopes is not None, "no gradient flows through: compute with torch's tensors as they are, without detach, item or numpy")
+norm_by_torch = lambda z, scale, move: F.layer_norm(z, (4,), scale, move, 1.0)
+check.close(slopes, gradients_of(norm_by_torch, [two_rows, w, b]), rtol=1e-4, atol=1e-5,
+            hint="the values are right, but the gradients that flow through to x, weight and bias are not")
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(0)
 for shape, eps in (((2, 3, 8), 1e-5), ((5,), 0.1), ((1, 1, 6), 1e-12), ((4, 2), 3.0)):
@@ -1131,7 +1182,7 @@ check.close(gpt2_block(x, named, 4), block(x), atol=1e-4, mistakes={
                                            *named[f"attn.c_attn.{kind}"].chunk(3, -1)[1:]], -1) for kind in ("weight", "bias")}),
     "attention has `n_heads` heads, not one": lambda: functional_call(
         toy_gpt2(1, n_head=1).transformer.h[0], named, (x,)),
-}, hint="wrong values: norm, attention, add; norm, MLP, add")
+}, hint="wrong values: norm, attention, add; norm, MLP, add; or is your layer_norm or gelu_tanh not right yet?")
 ### BEGIN HIDDEN TESTS
 for seed, heads, width, tokens, inner in ((2, 1, 12, 7, None), (3, 8, 16, 1, None), (4, 3, 12, 9, 20), (5, 2, 20, 3, 20)):
     toy = toy_gpt2(seed, n_head=heads, n_embd=width, n_inner=inner)
@@ -1216,7 +1267,8 @@ check.close(gpt2_logits(ids, named, settings), toy(ids).logits, atol=1e-3, mista
     "these are probabilities: logits are wanted": lambda: toy(ids).logits.softmax(-1),
     "these are log-probabilities: logits are wanted": lambda: toy(ids).logits.log_softmax(-1),
     "logits at every position are wanted, not at the last one alone": lambda: toy(ids).logits[:, -1],
-}, hint="wrong logits: embeddings and positions, blocks in order, ln_f, the tied head")
+}, hint="wrong logits: embeddings and positions, blocks in order, ln_f, the tied head; or is your gpt2_block, layer_norm or "
+        "gelu_tanh not right yet?")
 for name, weight in named.items():
     if name != "lm_head.weight":
         changed = {name: weight + 0.5 * weight.flip(0)}
@@ -1390,11 +1442,20 @@ def twice_from_one_state(step, tensor, gradients, betas):
     return first, second, before, here, gradients[2]
 
 
+def first_state_after(step, tensor, gradient, betas):
+    """How many entries the {} of the first step has afterwards."""
+    state = {}
+    step(tensor, gradient, state, 0.1, betas, 1e-8, 0.1)
+    return len(state)
+
+
 draws = torch.Generator().manual_seed(1)
 start, gradients = torch.randn(4, generator=draws), torch.randn(3, 4, generator=draws)
 first, second, before, after, gradient = check.beside(twice_from_one_state, adamw_step, start, list(gradients), (0.9, 0.99))
 check.equal([after, gradient], [before, gradients[2]], hint="`param` or `grad` was changed in place")
 check.equal(second, first, hint="the same step from the same state came out otherwise: something in `state` was changed in place")
+check.equal(check.beside(first_state_after, adamw_step, start, gradients[0], (0.9, 0.99)), 0,
+            hint="something in `state` was changed in place: the {} of the first step stays empty, what you keep is in a new dictionary")
 exact = nn.Parameter(torch.tensor([2.0]))
 by_torch = torch.optim.AdamW([exact], lr=0.1, betas=(0.8, 0.95), eps=0.5, weight_decay=0.3)
 for gradient in (3.0, -1.0):
@@ -1443,8 +1504,8 @@ for shape, betas, eps, decay, scale in (((3, 4), (0.9, 0.999), 1e-8, 0.1, 1.0), 
         by_torch.step()
         wanted_places.append(weights[0].detach().clone())
     check.close(check.beside(walk, adamw_step, starts[0], list(gradients[:, 0]), rates, betas, eps, decay), wanted_places,
-                rtol=1e-4, atol=1e-5, hint=f"not torch's AdamW over six steps with betas={betas}, eps={eps:g}, weight_decay={decay:g} "
-                                           f"and changing learning rates, for a tensor of shape {shape}")
+                rtol=1e-4, atol=1e-5, hint="not torch's AdamW over six steps, each with a new lr, for tensors of several numbers or one "
+                                           "and with other betas, eps and weight_decay")
     check.close(check.beside(in_turn, adamw_step, *starts, [list(pair) for pair in gradients], rates, betas, eps, decay),
                 [weight.detach() for weight in weights], rtol=1e-4, atol=1e-5,
                 hint="two tensors trained in turn get mixed up: keep all memory in `state`")
@@ -1606,6 +1667,12 @@ for shapes, limit in ((((4, 5), (7,), (2, 1, 3), ()), 0.7), (((3,),), 1e-3), (((
     torch.nn.utils.clip_grad_norm_(weights, limit)
     check.close(as_list(clip_gradients(gradients, limit)), [weight.grad for weight in weights], rtol=1e-4,
                 hint=f"wrong for {len(shapes)} tensors and max_norm={limit:g}")
+for limit in range(3, 13):
+    gradients = [torch.randn(shape, generator=generator) for shape in ((3, 4), (5,), ())]
+    length = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+    gradients = [gradient * (0.1 * limit / length) for gradient in gradients]  # a tenth of what is allowed
+    check.equal(as_list(clip_gradients(gradients, float(limit))), gradients,
+                hint="gradients below max_norm stay as they are, to the last digit: do not divide and multiply again")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1717,6 +1784,12 @@ check.close(got, whole_batch(uneven, matrix, bias), mistakes={
     "only the first micro-batch counts: add the gradients up": lambda: whole_batch(uneven[:1], matrix, bias),
     "the loss is right, the gradients are a mean of means: weight them too": lambda: (
         whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1 / n / 3)[1]),
+    "the loss is right, the gradients are a sum over all tokens: divide them by their number too": lambda: (
+        whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1.0)[1]),
+    "the loss is right, the gradients are not weighted: each counts as often as its micro-batch has tokens": lambda: (
+        whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1 / n / N)[1]),
+    "the loss is right, the gradients are not weighted: each counts as often as its micro-batch has tokens ": lambda: (
+        whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1 / n)[1]),
     "the gradients are right, the loss is a mean of means: weight it too": lambda: (
         whole_batch(uneven, matrix, bias, lambda n, N: 1 / n / 3)[0], whole_batch(uneven, matrix, bias)[1]),
     "positions with the label -100 count as tokens: take the count that you are given":
@@ -1730,7 +1803,29 @@ for some_batches in ([uneven[0], empty, uneven[1]], [empty, uneven[2]], [uneven[
                 hint="a micro-batch without any token, whose loss is NaN, must not count")
 for some_batches in (uneven[:1], uneven[:2], uneven * 3):
     check.close(as_pair(check.beside(accumulated, accumulate, some_batches, matrix, bias)), whole_batch(some_batches, matrix, bias),
-                hint=f"wrong for {len(some_batches)} micro-batches")
+                hint="wrong for one micro-batch, for two, or for many")
+
+
+def accumulated_of_numbers(answer, micro_batches, vectors):
+    """The tokens are numbers x, with the loss (x w - 1)², summed over all weights w; 3 stands for the micro-batch 1, 2, 3."""
+    leaves = [vector.clone().requires_grad_() for vector in vectors]
+
+    def loss_and_count(micro_batch):
+        x = torch.arange(1.0, micro_batch + 1) if isinstance(micro_batch, int) else micro_batch["x"]
+        return sum((x[:, None] * leaf - 1).square().sum(1) for leaf in leaves).mean(), len(x)
+
+    return answer(micro_batches, loss_and_count, lambda loss: list(torch.autograd.grad(loss, leaves)))
+
+
+for some_numbers, as_given in (([[1.0, 2.0, 3.0], [1.0], [], [1.0, 2.0]], [3, 1, 0, 2]),
+                               ([[0.5, -1.0], [2.0], [0.1, 0.2, 0.3]], [{"x": torch.tensor(x)} for x in ([0.5, -1.0], [2.0], [0.1, 0.2, 0.3])])):
+    for how_many in (1, 3):
+        vectors = [torch.randn(k + 2, generator=generator) for k in range(how_many)]
+        x = torch.tensor([number for numbers in some_numbers for number in numbers])[:, None]
+        exact = (sum((x * w - 1).square().sum(1).mean() for w in vectors).item(), [(2 * x * (x * w - 1)).mean(0) for w in vectors])
+        check.close(as_pair(check.beside(accumulated_of_numbers, accumulate, as_given, vectors)), exact, rtol=1e-4, atol=1e-5,
+                    hint="wrong for micro-batches of another kind, or with one weight or three: only `loss_and_count` knows what is in "
+                         "a micro-batch, and `grad` gives a list of any length")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1789,18 +1884,18 @@ def small_network(params, micro_batch):
     return F.cross_entropy(hidden @ params["down"], labels, ignore_index=-100), int((labels != -100).sum())
 
 
-def trained(answer, params, batches, rates, options):
-    """(params after each step, losses, whether anything requires gradients, what was handed in) by the answer."""
+def trained(answer, params, batches, rates, options, network):
+    """(params after each step, losses, whether the new and the given params require gradients, the given) by the answer."""
     given = {name: p.clone() for name, p in params.items()}
     here, states, places, losses = given, {}, [], []
     for micro_batches, rate in zip(batches, rates, strict=True):
-        here, states, loss = answer(here, states, micro_batches, small_network, rate, *options)
+        here, states, loss = answer(here, states, micro_batches, network, rate, *options)
         places.append({name: p.detach().clone() for name, p in here.items()})
         losses.append(loss)
-    return places, losses, any(p.requires_grad for p in here.values()), given
+    return places, losses, *(any(p.requires_grad for p in some.values()) for some in (here, given)), given
 
 
-def by_torch(params, batches, rates, options, slip=""):
+def by_torch(params, batches, rates, options, slip="", network=small_network):
     """The same by torch.optim.AdamW and clip_grad_norm_, perhaps with a slip."""
     (betas, eps, decay, limit), kept, losses, places = options, {n: nn.Parameter(p.clone()) for n, p in params.items()}, [], []
     flat = [p for p in kept.values() if p.ndim < 2 and slip != "decays all"]
@@ -1810,7 +1905,7 @@ def by_torch(params, batches, rates, options, slip=""):
     for micro_batches, rate in zip(batches, rates, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate
-        parts = [small_network(kept, one) for one in micro_batches]
+        parts = [network(kept, one) for one in micro_batches]
         parts = parts[-1:] if slip == "last only" else parts
         shares = [1 / len(parts) if slip == "mean of means" else n / sum(m for _, m in parts) for _, n in parts]
         loss = sum(part * share for (part, _), share in zip(parts, shares, strict=True))
@@ -1847,7 +1942,8 @@ def network_and_batches(seed, widths, sizes):
 
 start, batches = network_and_batches(0, (3, 5, 4), [(1, 8), (8, 2), (3, 3), (8, 1)])
 rates, options = [0.1, 0.2, 0.1, 0.05], ((0.8, 0.9), 0.05, 0.3, 0.25)
-places, losses, watched, given = check.beside(trained, train_step, start, batches, rates, options)
+places, losses, watched, marked, given = check.beside(trained, train_step, start, batches, rates, options, small_network)
+check.that(marked is False, "you changed `params` in place: its tensors require gradients now, make leaves of your own from them")
 check.that(watched is False, "the new parameters require gradients: return plain tensors, or each step remembers all before it")
 check.equal(given, start, hint="you changed `params` in place")
 wanted = by_torch(start, batches, rates, options)
@@ -1864,15 +1960,34 @@ check.close(([{name: p for name, p in place.items()} for place in places], [plai
         wanted[0], [sum(part.item() * n for part, n in (small_network(place, one) for one in step)) / sum((one[1] != -100).sum().item() for one in step)
                     for place, step in zip(wanted[0], batches, strict=True)]),
     "the states were lost between steps: return a state for each name": lambda: by_torch(start, batches, rates, options, "forgets"),
-}, hint="wrong parameters or losses over four steps: accumulate, clip, then adamw_step for each tensor")
+}, hint="wrong parameters or losses over four steps: accumulate, clip, then adamw_step for each tensor; or is your accumulate, "
+        "clip_gradients or adamw_step not right yet?")
 ### BEGIN HIDDEN TESTS
 for seed, widths, sizes, some_options in ((1, (2, 3, 3), [(8,)] * 3, ((0.9, 0.99), 1e-3, 0.0, 100.0)),
                                           (2, (4, 2, 5), [(8, 0, 4), (2, 8, 8), (1, 1, 1)], ((0.5, 0.95), 0.1, 1.0, 0.1))):
     start, batches = network_and_batches(seed, widths, sizes)
-    places, losses, watched, given = check.beside(trained, train_step, start, batches, [0.05, 0.1, 0.02], some_options)
+    places, losses, *_ = check.beside(trained, train_step, start, batches, [0.05, 0.1, 0.02], some_options, small_network)
     safe = [[one for one in step if bool((one[1] != -100).any())] for step in batches]
     check.close((places, [plain_number(loss) for loss in losses]), by_torch(start, safe, [0.05, 0.1, 0.02], some_options),
-                rtol=2e-4, atol=2e-5, hint=f"wrong for another network, betas, eps, weight_decay and max_norm {some_options}")
+                rtol=2e-4, atol=2e-5, hint="wrong for another network, other betas, eps, weight_decay and max_norm")
+
+
+def other_network(params, micro_batch):
+    """(mean loss, tokens): two matrices in one tensor, a vector, and a matrix and a vector under odd names."""
+    inputs, labels = micro_batch
+    hidden = torch.tanh(inputs @ params["mixer"]).sum(0) * params["weight"]
+    return F.cross_entropy(hidden @ params["head.bias"] + params["a"], labels, ignore_index=-100), int((labels != -100).sum())
+
+
+_, other_batches = network_and_batches(3, (3, 5, 4), [(4, 8), (8, 2, 1), (3,)])
+draws = torch.Generator().manual_seed(4)
+other_start = {"a": torch.randn(4, generator=draws), "mixer": torch.randn(2, 3, 5, generator=draws),
+               "weight": torch.randn(5, generator=draws), "head.bias": torch.randn(5, 4, generator=draws)}
+odd_options = ((0.8, 0.9), 0.05, 0.7, 0.5)
+places, losses, *_ = check.beside(trained, train_step, other_start, other_batches, [0.1, 0.2, 0.1], odd_options, other_network)
+check.close((places, [plain_number(loss) for loss in losses]),
+            by_torch(other_start, other_batches, [0.1, 0.2, 0.1], odd_options, network=other_network), rtol=2e-4, atol=2e-5,
+            hint="wrong for other names in another order: the number of axes decides on the decay (two or more), not the name")
 
 
 def keys_and_states(answer, params, batches, options):
@@ -1979,7 +2094,7 @@ def longest_verbatim_overlap(generated: list[int], corpus_ids: list[int]) -> int
 # %% nbgrader={"grade": true, "grade_id": "test_longest_verbatim_overlap", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 corpus = [5, 1, 2, 3, 4, 9, 7, 7, 8, 1, 2, 6]
 check.equal(longest_verbatim_overlap([6, 2, 3, 4, 0, 8, 1, 2, 6, 0, 5, 9], corpus), 4, mistakes={
-    "the longest run counts, not the first one that is found": 3,
+    "the longest run counts, not the first one that is found, and it may end with the last token of either list": 3,
     "the tokens must be consecutive in both: gaps end a run": 7,
     "you counted the tokens that occur, not a run of them": 10,
     "you counted the different tokens in common": 8,
@@ -1999,12 +2114,27 @@ check.equal([longest_verbatim_overlap(a, b) for a, b in (([], corpus), ([3], [])
 check.equal(longest_verbatim_overlap([1, 2], [11, 2, 1, 23, 12]), 1, hint="ids are whole numbers: 1 2 is not a part of 11 2, nor of 1 23")
 check.equal(longest_verbatim_overlap([7, 7, 7], [7, 7, 8, 7, 7, 7, 7]), 3, hint="wrong where a token repeats")
 check.equal(longest_verbatim_overlap([7, 7, 7, 7], [7, 7, 8, 7, 7]), 2, hint="wrong where a token repeats")
+check.equal([longest_verbatim_overlap(a, b) for a, b in (([1, 300], [257, 44]), ([3, 50256, 40000, 128000], [50256, 40000, 128000, 3]))],
+            [0, 3], hint="ids may be far above 255: compare them as whole numbers, not as bytes")
+check.equal([longest_verbatim_overlap([0, 1, 0], [1, 1, 0, 0]), longest_verbatim_overlap([0, 0, 1], [0, 0, 0, 1])], [2, 3],
+            hint="after a mismatch start over: the longest run may begin inside one that has just broken off")
+every_overlap = lambda f, lists: [f(a, b) for a, b in lists]
+
+
+def overlap_by_sets(one, two):
+    runs = {tuple(two[a:a + n]) for n in range(1, len(one) + 1) for a in range(len(two) - n + 1)}
+    return max((b - a for a in range(len(one)) for b in range(a + 1, len(one) + 1) if tuple(one[a:b]) in runs), default=0)
+
+
 generator = torch.Generator().manual_seed(0)
+draw_pair = lambda kinds, *lengths: [torch.randint(kinds, (n,), generator=generator).tolist() for n in lengths]
+small_pairs = [draw_pair(2, 3 + k % 6, 4 + k % 11) for k in range(60)]
+check.equal(check.beside(every_overlap, longest_verbatim_overlap, small_pairs), [overlap_by_sets(*pair) for pair in small_pairs],
+            hint="wrong for short lists of two kinds of tokens: after a mismatch a run may begin inside the one before")
 for kinds, shorter, longer in ((2, 12, 60), (5, 40, 300), (60, 30, 400)):
-    one, two = (torch.randint(kinds, (n,), generator=generator).tolist() for n in (shorter, longer))
-    runs = {tuple(two[a:a + n]) for n in range(1, shorter + 1) for a in range(longer - n + 1)}
-    best = max((b - a for a in range(shorter) for b in range(a + 1, shorter + 1) if tuple(one[a:b]) in runs), default=0)
-    check.equal(longest_verbatim_overlap(one, two), best, hint=f"wrong for {shorter} and {longer} random tokens of {kinds} kinds")
+    one, two = draw_pair(kinds, shorter, longer)
+    check.equal(longest_verbatim_overlap(one, two), overlap_by_sets(one, two),
+                hint="wrong for longer lists of random tokens, of two kinds or of many")
 ### END HIDDEN TESTS
 
 # %% [markdown]

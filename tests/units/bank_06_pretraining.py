@@ -67,6 +67,15 @@ def filled_with_zero(input_ids, pad_id):
     return input_ids.masked_fill(padding, 0)
 
 
+@wrong("causal_labels", says="three or more ends of text")
+def ends_between_ends(input_ids, pad_id):
+    is_pad = input_ids == pad_id
+    behind = F.pad(is_pad, (0, 1), value=True)[:, 1:]
+    labels = input_ids.clone()
+    labels[:, 1:][is_pad[:, 1:] & is_pad[:, :-1] & behind[:, 1:]] = -100
+    return labels
+
+
 @right("causal_labels")
 def row_by_row(input_ids, pad_id):
     labels = input_ids.clone()
@@ -139,6 +148,11 @@ def moved_in_place(targets, bos_id):
     targets[:, 1:] = labels[:, :-1]
     targets[:, 0] = bos_id
     return targets, labels
+
+
+@wrong("teacher_forcing", says="`bos_id`")
+def always_starts_with_one(targets, bos_id):
+    return F.pad(targets, (1, 0), value=1)[:, :-1], targets
 
 
 @right("teacher_forcing")
@@ -292,6 +306,48 @@ def corrupts_in_place(input_ids, mask_id, vocab_size, special_ids, generator):
     swapped = chosen & (fate >= 0.8) & (fate < 0.9)
     input_ids[swapped] = noise[swapped]
     return input_ids, labels
+
+
+@wrong("mlm_corrupt", says="not from the ids of the batch")
+def random_up_to_the_largest(input_ids, mask_id, vocab_size, special_ids, generator):
+    special = torch.isin(input_ids, torch.tensor(special_ids, dtype=torch.long))
+    chosen = (torch.rand(input_ids.shape, generator=generator) < 0.15) & ~special
+    fate = torch.rand(input_ids.shape, generator=generator)
+    noise = torch.randint(int(input_ids.max()) + 1, input_ids.shape, generator=generator)
+    shown = torch.where(fate < 0.8, mask_id, torch.where(fate < 0.9, noise, input_ids))
+    return torch.where(chosen, shown, input_ids), torch.where(chosen, input_ids, -100)
+
+
+@wrong("mlm_corrupt", says="not from the ids of the batch")
+def random_between_the_ends(input_ids, mask_id, vocab_size, special_ids, generator):
+    special = torch.isin(input_ids, torch.tensor(special_ids, dtype=torch.long))
+    chosen = (torch.rand(input_ids.shape, generator=generator) < 0.15) & ~special
+    fate = torch.rand(input_ids.shape, generator=generator)
+    noise = torch.randint(int(input_ids.min()), int(input_ids.max()) + 1, input_ids.shape, generator=generator)
+    shown = torch.where(fate < 0.8, mask_id, torch.where(fate < 0.9, noise, input_ids))
+    return torch.where(chosen, shown, input_ids), torch.where(chosen, input_ids, -100)
+
+
+@wrong("mlm_corrupt", says="not from the ids of the batch")
+def random_from_the_batch(input_ids, mask_id, vocab_size, special_ids, generator):
+    special = torch.isin(input_ids, torch.tensor(special_ids, dtype=torch.long))
+    chosen = (torch.rand(input_ids.shape, generator=generator) < 0.15) & ~special
+    fate = torch.rand(input_ids.shape, generator=generator)
+    noise = input_ids.flatten()[torch.randint(input_ids.numel(), input_ids.shape, generator=generator)]
+    shown = torch.where(fate < 0.8, mask_id, torch.where(fate < 0.9, noise, input_ids))
+    return torch.where(chosen, shown, input_ids), torch.where(chosen, input_ids, -100)
+
+
+@wrong("mlm_corrupt", says="by its own dice")
+def a_fixed_number_for_each_row(input_ids, mask_id, vocab_size, special_ids, generator):
+    special = torch.isin(input_ids, torch.tensor(special_ids, dtype=torch.long))
+    draw = torch.rand(input_ids.shape, generator=generator).masked_fill(special, 2.0)
+    count = (0.15 * (~special).sum(1, keepdim=True)).round()
+    chosen = draw.argsort(1).argsort(1) < count
+    fate = torch.rand(input_ids.shape, generator=generator)
+    noise = torch.randint(vocab_size, input_ids.shape, generator=generator)
+    shown = torch.where(fate < 0.8, mask_id, torch.where(fate < 0.9, noise, input_ids))
+    return torch.where(chosen, shown, input_ids), torch.where(chosen, input_ids, -100)
 
 
 @right("mlm_corrupt")
@@ -547,6 +603,23 @@ def pads_the_tail(texts, encode, context_length, eos_id, drop_last):
     return [c + [eos_id] * (context_length - len(c)) for c in chunks]
 
 
+@wrong("chunk_documents", says="even after one of its own")
+def no_second_end_of_text(texts, encode, context_length, eos_id, drop_last):
+    stream = []
+    for text in texts:
+        ids = list(encode(text))
+        stream += ids if ids and ids[-1] == eos_id else [*ids, eos_id]
+    chunks = [stream[i:i + context_length] for i in range(0, len(stream), context_length)]
+    return [c for c in chunks if len(c) == context_length or not drop_last]
+
+
+@wrong("chunk_documents", says="blanks stay")
+def strips_the_texts(texts, encode, context_length, eos_id, drop_last):
+    stream = [i for text in texts for i in [*encode(text.strip()), eos_id]]
+    chunks = [stream[i:i + context_length] for i in range(0, len(stream), context_length)]
+    return [c for c in chunks if len(c) == context_length or not drop_last]
+
+
 @right("chunk_documents")
 def while_something_is_left(texts, encode, context_length, eos_id, drop_last):
     chunks, current = [], []
@@ -611,6 +684,29 @@ def bracket_closed_early(x):
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * x + 0.044715 * x**3))
 
 
+@wrong("gelu_tanh", says="write it yourself")
+def gelu_of_torch(x):
+    return F.gelu(x, approximate="tanh")
+
+
+@wrong("gelu_tanh", says="write it yourself")
+def gelu_as_a_module(x):
+    return nn.GELU("tanh")(x)
+
+
+@wrong("gelu_tanh", says="no gradient flows through")
+def gelu_by_numpy(x):
+    import numpy as np
+    y = x.detach().numpy()
+    inner = np.sqrt(2 / np.pi) * (y + 0.044715 * y**3)
+    return torch.from_numpy(np.asarray(0.5 * y * (1 + np.tanh(inner)), dtype="float32"))
+
+
+@wrong("gelu_tanh", says="the gradient that flows through is not")
+def gelu_half_detached(x):
+    return x * (0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))).detach()
+
+
 @right("gelu_tanh")
 def through_the_sigmoid(x):
     return x * torch.sigmoid(2 * (2 / math.pi) ** 0.5 * (x + 0.044715 * x.pow(3)))
@@ -671,6 +767,29 @@ def eps_of_its_own(x, weight, bias, eps):
 def centres_in_place(x, weight, bias, eps):
     x -= x.mean(-1, keepdim=True)
     return x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight + bias
+
+
+@wrong("layer_norm", says="write it yourself")
+def norm_of_torch(x, weight, bias, eps):
+    return F.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+@wrong("layer_norm", says="write it yourself")
+def norm_of_torch_from_elsewhere(x, weight, bias, eps):
+    return torch.layer_norm(x, [x.shape[-1]], weight, bias, eps)
+
+
+@wrong("layer_norm", says="no gradient flows through")
+def norm_by_numpy(x, weight, bias, eps):
+    y = x.detach().double().numpy()
+    y = (y - y.mean(-1, keepdims=True)) / (y.var(-1, keepdims=True) + eps) ** 0.5
+    return torch.from_numpy(y * weight.detach().numpy() + bias.detach().numpy()).float()
+
+
+@wrong("layer_norm", says="the gradients that flow through")
+def norm_with_plain_numbers(x, weight, bias, eps):
+    variance, mean = torch.var_mean(x.detach(), -1, keepdim=True, correction=0)
+    return (x - mean) / (variance + eps).sqrt() * weight + bias
 
 
 @right("layer_norm")
@@ -1061,6 +1180,15 @@ def param_in_place(param, grad, state, lr, betas, eps, weight_decay):
     return param, {"t": t, "m": m, "v": v}
 
 
+@wrong("adamw_step", says="in `state` was changed in place")
+def fills_the_first_state(param, grad, state, lr, betas, eps, weight_decay):
+    t = state.setdefault("t", 0) + 1
+    m = betas[0] * state.setdefault("m", torch.zeros_like(param)) + (1 - betas[0]) * grad
+    v = betas[1] * state.setdefault("v", torch.zeros_like(param)) + (1 - betas[1]) * grad**2
+    update = m / (1 - betas[0]**t) / ((v / (1 - betas[1]**t)) ** 0.5 + eps)
+    return param * (1 - lr * weight_decay) - lr * update, {"t": t, "m": m, "v": v}
+
+
 @right("adamw_step")
 def one_line_each(param, grad, state, lr, betas, eps, weight_decay):
     b1, b2 = betas
@@ -1232,6 +1360,12 @@ def nan_from_nothing(grads, max_norm):
     return [g * factor for g in grads]
 
 
+@wrong("clip_gradients", says="do not divide and multiply again")
+def there_and_back(grads, max_norm):
+    norm = torch.cat([g.reshape(-1) for g in grads]).norm()
+    return [g / (norm + 1e-12) * torch.clamp(norm, max=max_norm) for g in grads]
+
+
 @right("clip_gradients")
 def one_long_vector(grads, max_norm):
     norm = torch.cat([g.reshape(-1) for g in grads]).norm()
@@ -1340,6 +1474,66 @@ def divided_by_the_batches(micro_batches, loss_and_count, grad):
     return total / len(micro_batches), [g / len(micro_batches) for g in sums]
 
 
+@wrong("accumulate", says="the gradients are a sum over all tokens")
+def gradients_not_divided(micro_batches, loss_and_count, grad):
+    tokens, total, sums = 0, 0.0, None
+    for batch in micro_batches:
+        loss, count = loss_and_count(batch)
+        if count:
+            grads = grad(count * loss)
+            sums = grads if sums is None else [a + b for a, b in zip(sums, grads, strict=True)]
+            total, tokens = total + count * loss.item(), tokens + count
+    return total / tokens, list(sums)
+
+
+@wrong("accumulate", says="the gradients are not weighted")
+def gradients_not_weighted(micro_batches, loss_and_count, grad):
+    tokens, total, sums = 0, 0.0, None
+    for batch in micro_batches:
+        loss, count = loss_and_count(batch)
+        if count:
+            grads = grad(loss)
+            sums = grads if sums is None else [a + b for a, b in zip(sums, grads, strict=True)]
+            total, tokens = total + count * loss.item(), tokens + count
+    return total / tokens, [g / tokens for g in sums]
+
+
+@wrong("accumulate", says="the gradients are not weighted")
+def gradients_just_added(micro_batches, loss_and_count, grad):
+    tokens, total, sums = 0, 0.0, None
+    for batch in micro_batches:
+        loss, count = loss_and_count(batch)
+        if count:
+            grads = grad(loss)
+            sums = grads if sums is None else [a + b for a, b in zip(sums, grads, strict=True)]
+            total, tokens = total + count * loss.item(), tokens + count
+    return total / tokens, list(sums)
+
+
+@wrong("accumulate", says="ValueError")
+def always_two_gradients(micro_batches, loss_and_count, grad):
+    tokens, total, first, second = 0, 0.0, 0, 0
+    for batch in micro_batches:
+        loss, count = loss_and_count(batch)
+        if count:
+            a, b = grad(count * loss)
+            first, second, total, tokens = first + a, second + b, total + count * loss.item(), tokens + count
+    return total / tokens, [first / tokens, second / tokens]
+
+
+@wrong("accumulate", says="TypeError")
+def counts_the_labels(micro_batches, loss_and_count, grad):
+    tokens, total, sums = 0, 0.0, None
+    for batch in micro_batches:
+        count = int((batch[1] != -100).sum())
+        if count:
+            loss = loss_and_count(batch)[0]
+            grads = grad(count * loss)
+            sums = grads if sums is None else [a + b for a, b in zip(sums, grads, strict=True)]
+            total, tokens = total + count * loss.item(), tokens + count
+    return total / tokens, [g / tokens for g in sums]
+
+
 @right("accumulate")
 def counted_first(micro_batches, loss_and_count, grad):
     pairs = [pair for pair in map(loss_and_count, micro_batches) if pair[1] > 0]
@@ -1375,6 +1569,14 @@ def running_mean(micro_batches, loss_and_count, grad):
             else:
                 grads = [g + (h - g) * (n / seen) for g, h in zip(grads, new, strict=True)]
     return [mean, grads]
+
+
+@right("accumulate")
+def loss_in_a_list_of_one(micro_batches, loss_and_count, grad):
+    pairs = [pair for pair in map(loss_and_count, micro_batches) if pair[1]]
+    counts = torch.tensor([float(n) for _, n in pairs])
+    loss = (torch.stack([v for v, _ in pairs]) * counts).sum().reshape(1) / counts.sum()
+    return loss, list(grad(loss))
 
 
 equivalent("accumulate", "zip(sums, parts, strict=True) -> zip(parts, sums, strict=True)", why="a + b is b + a")
@@ -1478,6 +1680,52 @@ def updates_the_dictionary(params, states, micro_batches, loss_and_count, lr, be
     return params, states, loss
 
 
+@wrong("train_step", says="not the name")
+def decays_matrices_alone(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
+    leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
+    loss, grads = accumulate(micro_batches, lambda b: loss_and_count(leaves, b),
+                             lambda v: torch.autograd.grad(v, list(leaves.values())))
+    grads = clip_gradients(grads, max_norm)
+    done = {n: adamw_step(params[n], g, states.get(n, {}), lr, betas, eps, weight_decay if params[n].ndim == 2 else 0.0)
+            for n, g in zip(params, grads, strict=True)}
+    return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, loss
+
+
+@wrong("train_step", says="not the name")
+def decay_by_the_name_bias(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
+    leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
+    loss, grads = accumulate(micro_batches, lambda b: loss_and_count(leaves, b),
+                             lambda v: torch.autograd.grad(v, list(leaves.values())))
+    grads = clip_gradients(grads, max_norm)
+    done = {n: adamw_step(params[n], g, states.get(n, {}), lr, betas, eps,
+                          0.0 if n.endswith("bias") or n == "scale" else weight_decay)
+            for n, g in zip(params, grads, strict=True)}
+    return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, loss
+
+
+@wrong("train_step", says="KeyError")
+def leaves_in_a_fixed_order(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
+    leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
+    loss, grads = accumulate(micro_batches, lambda b: loss_and_count(leaves, b),
+                             lambda v: torch.autograd.grad(v, [leaves[n] for n in ("up", "bias", "scale", "down")]))
+    grads = clip_gradients(grads, max_norm)
+    done = {n: adamw_step(params[n], g, states.get(n, {}), lr, betas, eps, weight_decay if params[n].ndim >= 2 else 0.0)
+            for n, g in zip(("up", "bias", "scale", "down"), grads, strict=True)}
+    return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, loss
+
+
+@wrong("train_step", says="its tensors require gradients now")
+def marks_what_was_given(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
+    leaves = {n: p.requires_grad_() for n, p in params.items()}
+    loss, grads = accumulate(micro_batches, lambda b: loss_and_count(leaves, b),
+                             lambda v: torch.autograd.grad(v, list(leaves.values())))
+    grads = clip_gradients(grads, max_norm)
+    done = {n: adamw_step(params[n].detach(), g, states.get(n, {}), lr, betas, eps,
+                          weight_decay if params[n].ndim >= 2 else 0.0)
+            for n, g in zip(params, grads, strict=True)}
+    return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, loss
+
+
 @right("train_step")
 def by_backward(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
     leaves = {name: p.clone().detach().requires_grad_(True) for name, p in params.items()}
@@ -1508,6 +1756,17 @@ def without_a_graph(params, states, micro_batches, loss_and_count, lr, betas, ep
         done = {n: adamw_step(leaves[n].data, clipped[n], states.get(n, {}), lr, betas, eps,
                               weight_decay * (params[n].dim() > 1)) for n in params}
     return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, torch.tensor(loss)
+
+
+@right("train_step")
+def loss_of_shape_one(params, states, micro_batches, loss_and_count, lr, betas, eps, weight_decay, max_norm):
+    leaves = {n: p.detach().clone().requires_grad_() for n, p in params.items()}
+    loss, grads = accumulate(micro_batches, lambda b: loss_and_count(leaves, b),
+                             lambda v: list(torch.autograd.grad(v, tuple(leaves.values()))))
+    grads = dict(zip(leaves, clip_gradients(grads, max_norm), strict=True))
+    done = {n: adamw_step(p, grads[n], states.get(n, {}), lr, betas, eps, weight_decay if p.ndim > 1 else 0)
+            for n, p in params.items()}
+    return {n: d[0] for n, d in done.items()}, {n: d[1] for n, d in done.items()}, torch.tensor([float(loss)])
 
 
 equivalent("train_step", "zip(params.items(), grads, strict=True) -> zip(params.items(), grads)",
@@ -1589,6 +1848,53 @@ def the_run_itself(generated, corpus_ids):
             while i + n < len(generated) and j + n < len(corpus_ids) and generated[i + n] == corpus_ids[j + n]:
                 n += 1
             best = max(best, generated[i:i + n], key=len)
+    return best
+
+
+@wrong("longest_verbatim_overlap", says="after a mismatch")
+def never_looks_back(generated, corpus_ids):
+    best = 0
+    for start in range(len(generated)):
+        k = 0
+        for c in corpus_ids:
+            if start + k < len(generated) and generated[start + k] == c:
+                k += 1
+                best = max(best, k)
+            else:
+                k = 0
+    return best
+
+
+@wrong("longest_verbatim_overlap", says="after a mismatch")
+def looks_back_one_token(generated, corpus_ids):
+    best = 0
+    for start in range(len(generated)):
+        k = 0
+        for c in corpus_ids:
+            if start + k < len(generated) and generated[start + k] == c:
+                k += 1
+                best = max(best, k)
+            else:
+                k = 1 if c == generated[start] else 0
+    return best
+
+
+@wrong("longest_verbatim_overlap", says="far above 255")
+def by_single_bytes(generated, corpus_ids):
+    text = bytes(i % 256 for i in corpus_ids)
+    return max((b - a for a in range(len(generated)) for b in range(a + 1, len(generated) + 1)
+                if bytes(i % 256 for i in generated[a:b]) in text), default=0)
+
+
+@wrong("longest_verbatim_overlap", says="last token of either list")
+def forgets_the_end_of_the_corpus(generated, corpus_ids):
+    best = 0
+    for i in range(len(generated)):
+        for j in range(len(corpus_ids) - 1):
+            n = 0
+            while i + n < len(generated) and j + n < len(corpus_ids) - 1 and generated[i + n] == corpus_ids[j + n]:
+                n += 1
+            best = max(best, n)
     return best
 
 
