@@ -57,6 +57,7 @@ import time
 import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -64,6 +65,13 @@ from torch import Tensor, nn
 
 from helpers import checks as check
 from helpers import plots, runtime
+
+
+def plain_number(value):
+    """What the tests make of a number: they also take NumPy's numbers and tensors or arrays without axes."""
+    bare = isinstance(value, np.generic) or (isinstance(value, Tensor | np.ndarray) and value.ndim == 0)
+    return value.item() if bare else value
+
 
 # %% [markdown]
 # For the things to play with: controls where somebody can move them, one picture where nobody can.
@@ -239,9 +247,9 @@ STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 # | key | a text passes if |
 # |---|---|
 # | `length` | it has at least 50 and at most 100,000 words |
-# | `mean_word_length` | its words have at least 3 and at most 10 characters on average |
+# | `mean_word_length` | its words, with any punctuation in them, have at least 3 and at most 10 characters on average |
 # | `symbol_ratio` | the number of symbols divided by the number of words is at most 0.1; symbols are `#`, and ellipses, written `...` or `…` |
-# | `stop_words` | it has at least two *different* words out of *the, be, to, of, and, that, have, with*, in any case, with or without punctuation around them |
+# | `stop_words` | it has at least two *different* words out of *the, be, to, of, and, that, have, with*, in any case, with or without punctuation around them (*that's* is another word) |
 # | `repeated_lines` | at most 30 % of its lines repeat an earlier line; lines are compared without spaces at their ends, and empty ones do not count |
 #
 # A text without a single word passes no rule: all five are `False`. (No test has a text that lies exactly on the limit of
@@ -296,8 +304,8 @@ check.equal(quality_filter(""), failing(*RULES), hint="a text without words pass
 ### BEGIN HIDDEN TESTS
 check.equal(quality_filter(" \n\t\n "), failing(*RULES), hint="a text of nothing but spaces has no words and passes no rule")
 check.equal(quality_filter(good[:-len("birds. ")]), failing("length"), hint="49 words are too few")
-check.equal(quality_filter("word of the " * 33_333 + "end"), failing(), hint="100,000 words are not too many")
-check.equal(quality_filter("word of the " * 33_333 + "the end"), failing("length"), hint="100,001 words are too many")
+check.equal(quality_filter("pages of the " * 33_333 + "end"), failing(), hint="100,000 words are not too many")
+check.equal(quality_filter("pages of the " * 33_333 + "the end"), failing("length"), hint="100,001 words are too many")
 for letters, names in ((5, ()), (4, ("mean_word_length",))):  # 150 or 149 characters in 50 words
     odd = " ".join(["to", "that"] + ["a"] * 24 + ["bbbbb"] * 23 + ["b" * letters])
     check.equal(quality_filter(odd), failing(*names), hint="words must have at least 3 characters on average; exactly 3 is enough")
@@ -309,17 +317,30 @@ for symbols, names in ((["#tag"] * 5, ()), (["#tag"] * 6, ("symbol_ratio",)), ([
                        (["#tag", "so..."] * 2, ()), (["##tags"] * 3, ("symbol_ratio",))):
     odd = " ".join(symbols + ["with", "that"] + ["word"] * (48 - len(symbols)))
     check.equal(quality_filter(odd), failing(*names),
-                hint=f"wrong with {' '.join(symbols)!r} among 50 words: count `#`, `...` and `…` and divide by the words")
+                hint="symbol_ratio: count every `#`, `...` and `…`, and divide by the words; 5 in 50 words are not too many")
+odd = "a...b " * 6 + "with that " + "cats " * 42
+check.equal(quality_filter(odd), failing("symbol_ratio"), hint="symbol_ratio: an ellipsis counts inside a word too")
+for odd in ("((ab)) " * 60, "aa, " * 60):
+    check.equal(quality_filter(odd), failing("stop_words"),
+                hint="mean_word_length: punctuation belongs to the words that `split()` gives")
+odd = "\n".join(["with\tthat"] + [f"number{i}\tword" for i in range(24)])
+check.equal(quality_filter(odd), failing(), hint="words are what `split()` gives: tabs and ends of lines part them too")
 for first, second in (("(Be", "to,"), ("\"OF\"", "and;"), ("that.", "HAVE"), ("with!", "'the'")):
     odd = " ".join([first, second] + ["word"] * 48)
-    check.equal(quality_filter(odd), failing(), hint=f"{first} and {second} are two stop words, in any case, with punctuation")
+    check.equal(quality_filter(odd), failing(), hint="stop_words: a stop word counts in any case, and with punctuation around it")
 check.equal(quality_filter("them bed token often " * 20), failing("stop_words"),
             hint="a stop word is a whole word: *them* is not *the*")
+check.equal(quality_filter("to-day that's cats " * 20), failing("stop_words"),
+            hint="a stop word is a whole word: *to-day* and *that's* are others, since punctuation goes at the ends alone")
 for repeats, names in ((2, ()), (4, ("repeated_lines",))):  # 2 or 4 of 10 lines repeat
     lines = [f"line {i} of that page has these six words and more" for i in range(10 - repeats)]
     odd = "\n\n".join(lines + ["  " + line + " " for line in lines[:repeats]])
     check.equal(quality_filter(odd), failing(*names),
-                hint=f"{repeats} of 10 lines repeat an earlier one; spaces at the ends and empty lines do not count")
+                hint="repeated_lines: 2 of 10 lines that repeat an earlier one are not too many, 4 are; spaces at the ends and "
+                     "empty lines do not count")
+for other in ("Line {} of that page has these words", "line {} of that page  has these words"):
+    odd = "\n".join(form.format(i) for form in ("line {} of that page has these words", other) for i in range(5))
+    check.equal(quality_filter(odd), failing(), hint="repeated_lines: lines that differ in case or in spaces between words are two lines")
 odd = "\n".join(["the same line of a page once and again"] * 3 + [f"another line of the page, number {i}, is here" for i in range(6)])
 check.equal(quality_filter(odd), failing(), hint="2 of 9 lines repeat an earlier one: the first of three equal ones does not")
 long_lines = [f"a long line of the page which nobody has copied from line {i} to line {i + 1}" for i in range(4)]
@@ -444,6 +465,8 @@ check.equal(shingles("Short text", 5), {"short text"}, mistakes={
 check.equal(shingles("a b c d", 4), {"a b c d"}, hint="wrong for a text of exactly n words")
 check.equal(shingles("a b c d", 3), {"a b c", "b c d"}, hint="the last run is missing, or one too many: len(words) - n + 1")
 check.equal(shingles("One, two. ONE, two.", 1), {"one,", "two."}, hint="wrong for n = 1; punctuation stays where it is")
+check.equal(shingles(" Short \n text ", 5), {"short text"},
+            hint="the one shingle of a short text has its words joined by one space too, whatever stood between them")
 for empty in ("", " \n"):
     check.equal(shingles(empty, 3), set(), hint="a text without words has no shingle")
 check.equal(shingles("x y x y x y x", 3), {"x y x", "y x y"}, hint="equal runs count once: a set")
@@ -483,7 +506,8 @@ check.equal(shingles("a  b\t\nc", 2), {"a b", "b c"}, hint="words are joined by 
 # depend on `seed` and on nothing else: the same set and seed give the same signature in any process and any order of the
 # set; another seed gives other functions. Places of the signatures of two sets must agree with a probability of their
 # Jaccard similarity, as above; the tests want the share of agreeing places within 0.08 of it, for sets of several hundred
-# shingles and 1,024 functions.
+# shingles and 1,024 functions. They look at small sets too: for pairs of sets of two shingles and 256 functions, the root
+# mean square of the error must be below 0.19. (Independent functions give 0.03; functions that only shift the numbers, 0.22.)
 #
 # <details><summary>Hint 1</summary>One number for each shingle; from these, <code>n_hashes</code> rows of scrambled numbers,
 # each with its own a and b; the minimum of each row.</details>
@@ -510,6 +534,8 @@ def minhash(shingles: set[str], n_hashes: int, seed: int) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "test_minhash", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 def numbers(signature, k):
     """The signature as an int64 tensor, whether it came as a tensor, an array or a list."""
+    if isinstance(signature, list | tuple) and all(type(v) is int or isinstance(v, np.integer) for v in signature):
+        signature = [int(v) % 2**63 for v in signature]
     made = signature if isinstance(signature, Tensor) else torch.as_tensor(signature)
     check.shape(made, (k,), hint="one whole number for each hash function")
     check.that(not made.is_floating_point() and made.dtype != torch.bool, "wanted whole numbers: a hash value each")
@@ -557,7 +583,10 @@ for low, shared, high, seed in ((400, 800, 400, 1), (0, 700, 300, 2), (300, 100,
     one = {f"word{i} of text" for i in range(low + shared)}
     other = {f"word{i} of text" for i in range(low, low + shared + high)}
     truth, found = shared / (low + shared + high), agreeing(minhash, one, other, 1024, seed)
-    check.that(abs(found - truth) <= 0.08, f"the share of agreeing places is not the Jaccard similarity {truth:.2f}")
+    check.that(abs(found - truth) <= 0.08, "the share of agreeing places is not the Jaccard similarity of two large sets")
+off = [agreeing(minhash, {f"left {i}", f"both {i}"}, {f"both {i}", f"more {i}"}, 256, 5) - 1 / 3 for i in range(10, 40)]
+check.that(math.sqrt(sum(e * e for e in off) / 30) <= 0.19, "for sets of two shingles the share of agreeing places is not the "
+           "Jaccard similarity: a checksum with another start or a shift is not another function; each needs its own a and b")
 values = numbers(minhash(mine, 1024, 9), 1024)
 check.that(len(set(values.tolist())) > 950, "many hash functions give one and the same value: each needs its own a and b")
 many = [numbers(minhash({f"one {i}"}, 64, 0), 64) for i in range(40)]
@@ -585,12 +614,8 @@ def estimated_jaccard(a: Tensor, b: Tensor) -> float:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_estimated_jaccard", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-def share(value):
-    return value.item() if isinstance(value, Tensor) and value.ndim == 0 and value.dtype != torch.bool else value
-
-
 some, another = torch.tensor([7, 2, 9, 4, 4, 1, 8, 3]), torch.tensor([7, 9, 2, 4, 5, 1, 4, 0])
-check.close(share(estimated_jaccard(some, another)), 3 / 8, mistakes={
+check.close(plain_number(estimated_jaccard(some, another)), 3 / 8, mistakes={
     "places are compared, not sets of values: value i of one with value i of the other": 5 / 9,
     "that is the number of agreeing places: divide by all places": 3.0,
     "that is the share of places at which they differ": 5 / 8,
@@ -601,8 +626,9 @@ check.close(share(estimated_jaccard(some, another)), 3 / 8, mistakes={
 for k in (1, 3, 100):
     base = torch.arange(k) * 12345678901
     for agree in {0, 1, k // 2, k}:
-        check.close(share(estimated_jaccard(base, torch.where(torch.arange(k) < agree, base, base + 1))), agree / k,
-                    hint=f"wrong for {agree} of {k} agreeing places")
+        for apart in (1, 2**32):
+            check.close(plain_number(estimated_jaccard(base, torch.where(torch.arange(k) < agree, base, base + apart))), agree / k,
+                        hint="wrong for other signatures: compare all 64 bits of each value, and divide by the length")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -668,7 +694,8 @@ play(show_bands, rows=ipywidgets.SelectionSlider(options=[1, 2, 4, 8, 16, 32], v
 #
 # The time must grow about as the number of texts does, not as its square: find candidates through bands. The tests measure
 # the processor time of 640 texts against that of 80. Estimates are estimates: no test has a pair whose true similarity is
-# within 0.15 of the threshold. What is well above it must be found, and what is well below it must not.
+# within 0.15 of the threshold. What is well above it must be found, and what is well below it must not. (Of many pairs
+# that are just 0.19 above it, one in twenty may slip through.)
 #
 # <details><summary>Hint 1</summary>One dictionary from <code>(band number, values of the band)</code> to the kept documents in
 # that bucket. For each text: look up its bands, compare with the documents found there, and either drop it or enter
@@ -721,9 +748,9 @@ def changed(text, *places):
 
 
 def tidy(kept):
-    check.that(isinstance(kept, list | tuple) and all(type(i) is int for i in kept),
-               "wanted a list of whole numbers: the indices of the texts to keep")
-    return list(kept)
+    whole = isinstance(kept, list | tuple) and all(type(i) is int or isinstance(i, np.integer) for i in kept)
+    check.that(whole, "wanted a list of whole numbers: the indices of the texts to keep")
+    return [int(i) for i in kept]
 
 
 first, second, third = (some_text(number) for number in range(3))
@@ -741,9 +768,11 @@ check.equal(tidy(deduplicate([], 0.8)), [], hint="no texts, nothing to keep")
 check.equal(tidy(deduplicate(["one word", "One  Word", "two words", "one word more"], 0.8)), [0, 2, 3],
             hint="wrong for texts shorter than five words: each has one shingle, all of it")
 check.equal(tidy(deduplicate(["a b c d e", "a b c d e f"], 0.3)), [0],
-            hint="shingles of 5 words: the first text has one of them, the second two, and one is common to both")
+            hint="shingles of 5 words: the first text has one of them, the second two, and one is common to both; or the "
+                 "estimate of your `minhash` is wrong for small sets")
 check.equal(tidy(deduplicate(["a b c d e f", "a b c d e g"], 0.5)), [0, 1],
-            hint="shingles of 5 words: each text has two of them, and one is common to both, so that J = 1/3")
+            hint="shingles of 5 words: each text has two of them, and one is common to both, so that J = 1/3; or "
+                 "the estimate of your `minhash` is wrong for small sets")
 ladder = [some_text(7)] + [changed(some_text(7), *range(3, 120, step)) for step in (39, 20, 12)]
 likeness = []
 for other in ladder[1:]:  # by counting, not by hashing
@@ -753,13 +782,25 @@ for limit in (0.3, 0.4, 0.6, 0.8, 0.95):
     for other, alike in zip(ladder[1:], likeness, strict=True):
         if abs(alike - limit) > 0.15:
             check.equal(tidy(deduplicate([ladder[0], second, other], limit)), [0, 1] if alike > limit else [0, 1, 2],
-                        hint=f"wrong with threshold={limit} and a pair of similarity {alike:.2f}")
+                        hint="wrong with another threshold: a pair well above it is a duplicate, one well below it is not")
 same_words = " ".join(reversed(first.split()))
 check.equal(tidy(deduplicate([first, same_words], 0.5)), [0, 1],
             hint="the same words in another order are another text: shingles of 5 words are compared")
 near = [version for number in range(60) for version in (some_text(number, 60), changed(some_text(number, 60), 1))]
 check.equal(tidy(deduplicate(near, 0.75)), list(range(0, 120, 2)), hint="wrong for 60 texts, each followed by its copy")
 check.equal(tidy(deduplicate(near[::2] + near[1::2], 0.75)), list(range(60)), hint="wrong for copies that come much later")
+fronts, backs = ([some_text(number) for number in numbers_of] for numbers_of in (range(40), range(40, 80)))
+joined = [front + " " + back for front, back in zip(fronts, backs, strict=True)]  # J = 116 / 236 = 0.49 with each of the two
+kept = tidy(deduplicate(fronts + joined, 0.3))
+check.that(set(range(40)) <= set(kept) and len(kept) <= 42,
+           "threshold 0.3: of 40 pairs with a similarity of 0.49 too few were found. Must the bands not depend on the threshold?")
+kept = tidy(deduplicate([text for three in zip(fronts, joined, backs, strict=True) for text in three], 0.3))
+check.that(sum(3 * i in kept and 3 * i + 1 not in kept and 3 * i + 2 in kept for i in range(40)) >= 38,
+           "a text that was dropped must not drop others: compare with those that were *kept before it* alone")
+prefix = some_text(0, 52)
+pages = [prefix + " " + some_text(number, 68) for number in range(1, 31)]  # J = 48 / 184 = 0.26
+check.equal(tidy(deduplicate(pages + pages[20:], 0.5)), list(range(30)),
+            hint="wrong for 30 pages that begin alike, followed by copies of ten: look at all the candidates of a text, not at one")
 
 
 def processor_time(f, small, large):
@@ -771,11 +812,12 @@ def processor_time(f, small, large):
     return spent[1:], len(kept)
 
 
-short = [some_text(number, 12) for number in range(640)]
+short = [some_text(number, 24) + " from the same old page" for number in range(640)]  # one shingle in common
 (few, all_of_them), n_kept = check.beside(processor_time, deduplicate, short[:80], short)
-check.that(n_kept == 640, "640 texts that share nothing must all be kept")
+check.that(n_kept == 640, "640 texts that share one line must all be kept")
 check.that(all_of_them <= 24 * few + 0.05,
-           f"8 times as many texts took {all_of_them / few:.0f} times as long: compare only those that meet in a bucket")
+           "the time grows as the square of the number of texts: compare only those that meet in a bucket"
+           + f" (8 times as many texts took {all_of_them / few:.0f} times as long)")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1071,6 +1113,9 @@ def launch(worker, world_size: int, seconds: float = 15.0) -> list:
                 "process take part in every broadcast and all_reduce?" for file in files]
 
 
+torch.optim.SGD([torch.zeros(1)], lr=0.1)  # the first optimizer loads modules for seconds: here, not in every process
+
+
 def mlp_gradient(weights: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
     """The gradient of a small network's mean squared error, by the formulas of unit 01.
 
@@ -1101,7 +1146,7 @@ for line in launch(greet, 3):
 #
 # 1. Join the process group: `dist.init_process_group("gloo", init_method=..., rank=..., world_size=...)`.
 # 2. Start from the weights of rank 0, whatever the others were given: `dist.broadcast(tensor, src=0)` overwrites `tensor` with
-#    that of rank 0. `weights` is a list of float tensors; leave it and its tensors as they were.
+#    that of rank 0. `weights` is a list of one or more float tensors; leave it and its tensors as they were.
 # 3. `n_steps` times: call `gradient(weights, own_x, own_y)`, **once**, on this process's share of the rows alone. It returns
 #    one gradient for each weight, of the mean loss of the rows it was given. Average the gradients over the processes, and
 #    take a step of plain gradient descent: `weight - lr * gradient`.
@@ -1152,6 +1197,8 @@ def in_processes(f, launch, world_size, weights, gradient, x, y, lr, n_steps):
 
         def watched(given, own_x, own_y):
             seen.append(torch.cat([own_x, own_y], 1))
+            if len(given) == 1:  # a linear model
+                return [own_x.T @ (own_x @ given[0] - own_y) * (2 / len(own_x))]
             return gradient(given, own_x, own_y)
 
         start = [w + rank for w in weights]  # only rank 0 has the right ones
@@ -1169,7 +1216,10 @@ def one_process(weights, x, y, lr, n_steps, scale=1.0, drift=0.0):
     now = [w.double() + drift for w in weights]
     for _ in range(n_steps):
         now = [w.requires_grad_() for w in now]
-        (((x.double() @ now[0]).relu() @ now[1] - y.double()) ** 2).mean().backward()
+        predicted = x.double() @ now[0]
+        for w in now[1:]:
+            predicted = predicted.relu() @ w
+        ((predicted - y.double()) ** 2).mean().backward()
         slopes = [w.grad * scale for w in now]
         now = [(w - lr * s).detach() for w, s in zip(now, slopes, strict=True)]
     return [w.float() for w in now], [s.float() for s in slopes]
@@ -1193,24 +1243,26 @@ def right_results(rank, reports, world_size, weights, x, y, lr, n_steps):
         "the processes started from different weights: broadcast those of rank 0": apart,
         "the last gradients are those of this process alone: average over all processes":
             lambda: one_process(weights, own_rows[:, :-1], own_rows[:, -1:], lr, n_steps)[1],
-    }, hint=f"process {rank}: not the gradient of the whole batch. Are all weights those of rank 0 at first, and all gradients "
-            "averaged at each step?")
+    }, hint="not the gradient of the whole batch. Are all weights those of rank 0 at first, and all gradients averaged at each "
+            "step?")
     check.close(reports[rank]["weights"], want, atol=1e-4, rtol=1e-3, mistakes={
         "the step goes up: subtract lr times the gradient": lambda: one_process(weights, x, y, -lr, n_steps)[0],
         "the last step is missing": lambda: one_process(weights, x, y, lr, n_steps - 1)[0] if n_steps > 1 else weights,
         "the weights did not change": weights,
-    }, hint=f"process {rank}: the weights after {n_steps} steps are not those of one process")
+    }, hint="the weights after the last step are not those of one process with the whole batch")
 
 
 def judged(reports, world_size, weights, x, y, lr, n_steps):
     for report in reports:
-        check.that(isinstance(report, dict), f"a process failed: {report}")
+        check.that(isinstance(report, dict), "a process failed: it raised an error or was not done in time; `weights` has one tensor "
+                   "or more" + f" ({report})")
     every = torch.cat([x, y], 1)
     for rank, report in enumerate(reports):
-        check.that(len(report["seen"]) == n_steps, f"`gradient` was called {len(report['seen'])} times in process {rank}: "
-                   f"{n_steps} steps take one call each")
+        check.that(len(report["seen"]) == n_steps, "`gradient` is to be called once in each step"
+                   + f" (process {rank}: {len(report['seen'])} calls in {n_steps} steps)")
         check.that(all(rows.shape == (len(x) // world_size, every.shape[1]) for rows in report["seen"]),
-                   f"process {rank} computes on {len(report['seen'][0])} of {len(x)} rows: its share has {len(x) // world_size}")
+                   "each process computes on its own share of the rows alone, N / world_size of them"
+                   + f" (process {rank}: {len(report['seen'][0])} of {len(x)} rows)")
     for step in range(n_steps):
         met = torch.cat([report["seen"][step] for report in reports])
         matches = (met[:, None] == every[None]).all(-1)
@@ -1218,9 +1270,9 @@ def judged(reports, world_size, weights, x, y, lr, n_steps):
                    "each row must be in the share of just one process, x and y together")
     for rank in range(world_size):
         right_results(rank, reports, world_size, weights, x, y, lr, n_steps)
-    for rank, report in enumerate(reports):
-        check.that(report["unchanged"], f"process {rank}: the tensors of `weights` were changed in place; clone them")
-        check.that(report["left"], f"process {rank} is still in the group: call dist.destroy_process_group() at the end")
+    for report in reports:
+        check.that(report["unchanged"], "the tensors of `weights` were changed in place: clone them")
+        check.that(report["left"], "a process is still in the group: call dist.destroy_process_group() at the end")
 
 
 draw = torch.Generator().manual_seed(0)
@@ -1233,6 +1285,7 @@ batch_x, batch_y = torch.randn(9, 4, generator=draw), torch.randn(9, 1, generato
 start_weights = [torch.randn(4, 3, generator=draw) / 2, torch.randn(3, 1, generator=draw) / 2]
 reports = check.beside(in_processes, ddp_train, launch, 3, start_weights, mlp_gradient, batch_x, batch_y, 0.1, 3)
 judged(reports, 3, start_weights, batch_x, batch_y, 0.1, 3)
+start_weights = [start_weights[0][:, :1].clone()]  # a linear model: one weight
 reports = check.beside(in_processes, ddp_train, launch, 1, start_weights, mlp_gradient, batch_x, batch_y, 0.02, 2)
 judged(reports, 1, start_weights, batch_x, batch_y, 0.02, 2)
 ### END HIDDEN TESTS
@@ -1539,36 +1592,39 @@ def pipeline_schedule(n_stages: int, n_microbatches: int) -> list[list[str]]:
 # %% nbgrader={"grade": true, "grade_id": "test_pipeline_schedule", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 def follow(schedule, p, m):
     """Go through a schedule slot by slot and say what is wrong with it."""
-    case = f"{p} stages, {m} micro-batches: "
+    case = f"{p} stages, {m} micro-batches"
     good_rows = isinstance(schedule, list | tuple) and all(isinstance(row, list | tuple) for row in schedule)
-    check.that(good_rows, case + "wanted a list of lists: one row for each stage")
-    check.that(len(schedule) == p, case + f"wanted {p} rows, one for each stage, got {len(schedule)}")
-    check.that(all(isinstance(entry, str) for row in schedule for entry in row), case + "wanted strings, \"\" for an idle slot")
+    check.that(good_rows, "wanted a list of lists: one row for each stage" + f" ({case})")
+    check.that(len(schedule) == p, "wanted one row for each stage" + f" ({case}: {len(schedule)} rows)")
+    check.that(all(isinstance(entry, str) for row in schedule for entry in row),
+               "wanted strings, \"\" for an idle slot" + f" ({case})")
     length = 2 * (m + p - 1)
     check.that({len(row) for row in schedule} == {length},
-               case + f"wanted {length} slots in each row, got {sorted({len(row) for row in schedule})}: is a step later or "
-               "earlier than it can be?")
+               "a row has too many or too few slots: is a step later or earlier than it can be?"
+               + f" ({case}: wanted {length} slots in each row, got {sorted({len(row) for row in schedule})})")
     names = sorted([f"{kind}{i}" for kind in "FB" for i in range(m)])
     done = {}
     for stage, row in enumerate(schedule):
         check.that(sorted(entry for entry in row if entry) == names,
-                   case + f"stage {stage} must do each forward and each backward step once: F0 to F{m - 1} and B0 to B{m - 1}")
+                   "a stage must do each forward and each backward step once"
+                   + f" ({case}; stage {stage}: F0 to F{m - 1} and B0 to B{m - 1})")
         for slot, entry in enumerate(row):
             done[stage, entry] = slot
     for stage in range(p):
         for i in range(m):
             check.that(done[stage, f"F{i}"] == stage + i,
-                       case + f"F{i} of stage {stage} is in slot {done[stage, f'F{i}']}: each stage and each micro-batch "
-                       "before it cost one slot")
+                       "a forward step is too late or too early: each stage and each micro-batch before it cost one slot"
+                       + f" ({case}: F{i} of stage {stage} is in slot {done[stage, f'F{i}']})")
             check.that(done[stage, f"B{i}"] >= m + p - 1,
-                       case + f"B{i} of stage {stage} comes before all forward steps are done: that is not GPipe's schedule")
+                       "a backward step comes before all forward steps are done: that is not GPipe's schedule"
+                       + f" ({case}: B{i} of stage {stage})")
             if stage < p - 1:
                 check.that(done[stage, f"B{i}"] == done[stage + 1, f"B{i}"] + 1,
-                           case + f"B{i} of stage {stage} must come right after that of stage {stage + 1}: gradients flow "
-                           "from the last stage to the first")
+                           "a backward step must come right after that of the next stage: gradients flow from the last stage "
+                           "to the first" + f" ({case}: B{i} of stage {stage})")
     back = [done[p - 1, f"B{i}"] - (m + p - 1) for i in range(m)]
     check.that(back in (list(range(m)), list(range(m))[::-1]),
-               case + "the micro-batches must come back in order, the last one first")
+               "the micro-batches must come back in order, the last one first" + f" ({case})")
 
 
 two_by_two = pipeline_schedule(2, 2)
@@ -1623,20 +1679,21 @@ def bubble_fraction(n_stages: int, n_microbatches: int) -> float:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_bubble_fraction", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-check.close(bubble_fraction(4, 4), 3 / 7, mistakes={  # 3 of 7 forward slots of each row
+check.close(plain_number(bubble_fraction(4, 4)), 3 / 7, mistakes={  # 3 of 7 forward slots of each row
     "that is the busy share: the idle one is wanted": 4 / 7,
     "idle slots over busy slots: divide by all slots": 3 / 4,
     "with p stages a stage waits for p - 1 others, not for p": 4 / 8,
     "all slots are m + p - 1 in each direction": 3 / 8,
 })
-check.close(bubble_fraction(4, 1), 0.75, hint="one batch in one piece: three of four stages wait", mistakes={
+check.close(plain_number(bubble_fraction(4, 1)), 0.75, hint="one batch in one piece: three of four stages wait", mistakes={
     "stages and micro-batches are exchanged": 0.0})
 ### BEGIN HIDDEN TESTS
 for p, m in ((1, 1), (1, 7), (2, 3), (8, 32), (5, 1), (3, 100)):
     idle = 0
     for s in range(p):  # by counting slots: stage s works forward in the slots s to s + m - 1
         idle += sum(not s <= slot < s + m for slot in range(m + p - 1))
-    check.close(bubble_fraction(p, m), idle / (p * (m + p - 1)), hint=f"wrong for {p} stages and {m} micro-batches")
+    check.close(plain_number(bubble_fraction(p, m)), idle / (p * (m + p - 1)),
+                hint="wrong for other numbers of stages and micro-batches")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -1703,7 +1760,7 @@ plots.caption(fig, "Sixteen tokens on four workers. Keys and values go round the
 #
 # Write `online_softmax_merge(parts)`: `parts` is a list of at least one tuple `(m, l, o)` as above, one for each part of the keys,
 # with `m` and `l` of shape (..., T) and `o` (..., T, d): the same queries, other keys. Return the attention output over all keys
-# together, (..., T, d).
+# together, (..., T, d), in the dtype of `o`.
 #
 # A part in which a query sees no key at all (the causal mask hides a later worker's keys) has `m = -inf`, `l = 0` and
 # `o = 0` there. In at least one part, not necessarily the first, each query sees a key. Scores may be of any size. Leave the parts
@@ -1777,11 +1834,17 @@ pieces = [part_of(s, x) for s, x in zip(hidden_scores.split(2, -1), v.split(2, -
 want = F.scaled_dot_product_attention(q, k, v, causal)
 for order in ((0, 1, 2), (2, 1, 0)):
     check.close(online_softmax_merge([pieces[i] for i in order]), want, atol=1e-4,
-                hint="wrong where a query sees nothing of a part: -inf minus -inf is not a number")
-for offset in (300.0, -300.0):
-    pieces = [part_of(s, x) for s, x in zip((hidden_scores + offset).split(2, -1), v.split(2, -2), strict=True)]
-    check.close(online_softmax_merge(pieces), want, atol=1e-3,
-                hint="large scores overflow: use exponentials of differences from the largest m only")
+                hint="wrong where a query sees nothing of a part: take the largest m of all parts, and mind that -inf minus -inf "
+                     "is not a number")
+each_its_own = torch.tensor([0.0, 500, -500, 90, -250, 20])[:, None]  # one for each query
+for offset, why in ((300.0, "large scores overflow: use exponentials of differences from the largest m only"),
+                    (-300.0, "small scores vanish: use exponentials of differences from the largest m only"),
+                    (each_its_own, "the largest m is taken for each query by itself, not over all queries"),
+                    (-2.0**15, "scores may be of any size: only -inf means that a query sees nothing")):
+    moved = hidden_scores + offset
+    want = (moved.double().softmax(-1) @ v.double()).float()
+    pieces = [part_of(s, x) for s, x in zip(moved.split(2, -1), v.split(2, -2), strict=True)]
+    check.close(online_softmax_merge(pieces), want, atol=1e-3, hint=why)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1857,21 +1920,15 @@ def training_flops(n_params: float, n_tokens: float) -> float:
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_training_flops", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-def operations(value):
-    """A float of a whole number, which may be too large for NumPy's."""
-    value = value.item() if isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.float64 else value
-    return float(value) if type(value) is int else value
-
-
-check.close(operations(training_flops(1000, 50)), 300_000.0, mistakes={
+check.close(plain_number(training_flops(1000, 50)), 300_000.0, mistakes={
     "that is the forward pass alone: the backward pass takes twice as much again": 100_000.0,
     "that is the backward pass alone: add the forward pass": 200_000.0,
     "a multiplication and an addition are two operations": 150_000.0,
 })
 ### BEGIN HIDDEN TESTS
-check.close(operations(training_flops(70e9, 1.4e12)), 5.88e23, hint="wrong for Chinchilla: 70 billion parameters, 1.4 trillion tokens")
-check.close(operations(training_flops(1, 7)), 42.0, hint="wrong for one parameter")
-check.close(operations(training_flops(134_515_008, 2 * 10**12)), 1.614180096e21, hint="wrong for SmolLM2-135M")
+check.close(plain_number(training_flops(70e9, 1.4e12)), 5.88e23, hint="wrong for Chinchilla: 70 billion parameters, 1.4 trillion tokens")
+check.close(plain_number(training_flops(1, 7)), 42.0, hint="wrong for one parameter")
+check.close(plain_number(training_flops(134_515_008, 2 * 10**12)), 1.614180096e21, hint="wrong for SmolLM2-135M")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1917,30 +1974,30 @@ def activation_bytes(seq_len: int, batch_size: int, hidden_size: int, n_heads: i
 
 # %% nbgrader={"grade": true, "grade_id": "test_activation_bytes", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # s = 4, b = 3, h = 10, a = 2: s b h = 120 numbers, 34 bytes for each, and 5 * 2 * 16 * 3 = 480 bytes of shares.
-check.close(activation_bytes(4, 3, 10, 2, 1), 120 * 34 + 480.0, mistakes={
+check.close(plain_number(activation_bytes(4, 3, 10, 2, 1)), 120 * 34 + 480.0, mistakes={
     "the attention shares are missing: 5 a s / h": 120 * 34.0,
     "the shares grow with the square of the length: 5 a s / h is multiplied by s b h": 120 * 34 + 8.0 * 3,
     "the heads are missing in the second term": 120 * 34 + 240.0,
     "that is for a batch of one": 40 * 34 + 160.0,
     "these are numbers of 2 bytes: the formula counts bytes already": 2 * (120 * 34 + 480.0),
 })
-check.close(activation_bytes(4, 3, 10, 2, 7), 7 * (120 * 34 + 480.0), mistakes={
+check.close(plain_number(activation_bytes(4, 3, 10, 2, 7)), 7 * (120 * 34 + 480.0), mistakes={
     "that is for one layer: all are wanted": 120 * 34 + 480.0})
-check.close(activation_bytes(4, 3, 10, 2, 1, tensor_parallel=2), 120 * 22 + 240.0, mistakes={
-    "10 of the 34 bytes are kept by every worker: they are not divided": 120 * 17 + 240.0,
+check.close(plain_number(activation_bytes(4, 3, 10, 2, 1, tensor_parallel=2)), 120 * 22 + 240.0, mistakes={
+    "10 of the 34 bytes are kept by every worker: they are not divided. (Is sequence_parallel False by default?)": 120 * 17 + 240.0,
     "the shares are divided among the workers too: each has some of the heads": 120 * 22 + 480.0,
     "tensor_parallel has no effect": 120 * 34 + 480.0,
 })
 ### BEGIN HIDDEN TESTS
-check.close(activation_bytes(4, 3, 10, 2, 1, 2, True), 120 * 17 + 240.0, mistakes={
+check.close(plain_number(activation_bytes(4, 3, 10, 2, 1, 2, True)), 120 * 17 + 240.0, mistakes={
     "sequence_parallel has no effect: the 10 bytes are divided too": 120 * 22 + 240.0})
-check.close(activation_bytes(4, 3, 10, 2, 1, 1, True), 120 * 34 + 480.0, hint="with one worker nothing is divided")
+check.close(plain_number(activation_bytes(4, 3, 10, 2, 1, 1, True)), 120 * 34 + 480.0, hint="with one worker nothing is divided")
 for s, b, h, a, L, t in ((2048, 1, 12288, 96, 96, 8), (2048, 4, 6144, 64, 48, 8), (1, 1, 2, 1, 3, 1), (7, 2, 6, 3, 2, 3)):
     for sp, kept in ((False, 10 * s * b * h + 24 * s * b * h / t), (True, 34 * s * b * h / t)):
-        check.close(activation_bytes(s, b, h, a, L, t, sp), L * (kept + 5 * a * s * s * b / t),
-                    hint=f"wrong for s={s}, b={b}, h={h}, a={a}, {L} layers, {t} workers, sequence_parallel={sp}")
-check.close(activation_bytes(seq_len=4, batch_size=3, hidden_size=10, n_heads=2, n_layers=1, sequence_parallel=True,
-                             tensor_parallel=4), 120 * 8.5 + 120.0, hint="wrong with named arguments")
+        check.close(plain_number(activation_bytes(s, b, h, a, L, t, sp)), L * (kept + 5 * a * s * s * b / t),
+                    hint="wrong for other sizes, with and without sequence_parallel: follow the table term by term")
+named = activation_bytes(seq_len=4, batch_size=3, hidden_size=10, n_heads=2, n_layers=1, sequence_parallel=True, tensor_parallel=4)
+check.close(plain_number(named), 120 * 8.5 + 120.0, hint="wrong with named arguments")
 ### END HIDDEN TESTS
 
 # %% tags=["demo"]
@@ -1992,7 +2049,7 @@ def mfu(n_params: float, n_tokens: float, seconds: float, peak_flops: float) -> 
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_mfu", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-check.close(mfu(1000, 50, 4, 250_000), 0.3, mistakes={
+check.close(plain_number(mfu(1000, 50, 4, 250_000)), 0.3, mistakes={
     "that is for the forward pass: training takes 6 operations, not 2": 0.1,
     "multiply the peak by the seconds: it is per second": 300_000 / 250_000.0,
     "n_tokens are all tokens, not tokens per second": 4.8,
@@ -2000,8 +2057,10 @@ check.close(mfu(1000, 50, 4, 250_000), 0.3, mistakes={
     "the other way round: what was done over what could have been done": 1 / 0.3,
 })
 ### BEGIN HIDDEN TESTS
-check.close(mfu(7e9, 4e6, 10.0, 8 * 1e15), 6 * 7e9 * 4e6 / 8e16, hint="wrong for 7 billion parameters on 8 machines")
-check.close(mfu(10, 3, 60, 6), 0.5, hint="wrong for small numbers")
+check.close(plain_number(mfu(7e9, 4e6, 10.0, 8 * 1e15)), 6 * 7e9 * 4e6 / 8e16, hint="wrong for 7 billion parameters on 8 machines")
+check.close(plain_number(mfu(10, 3, 60, 6)), 0.5, hint="wrong for small numbers")
+check.close(plain_number(mfu(1234, 77, 0.37, 3.3e6)), 6 * 1234 * 77 / (0.37 * 3.3e6),
+            hint="wrong for 0.37 seconds: neither the seconds nor the share are rounded")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2126,7 +2185,7 @@ play(show_isoflop, log_flops=slider(22, 19, 25, 0.5, "log10 C"))
 # ### Exercise: `fit_scaling_law` (4 points, 45 minutes)
 #
 # Write `fit_scaling_law(n, d, loss)`: three float64 tensors of shape (runs,): parameters, tokens and final loss of at least 12
-# runs. Return the five numbers `(E, A, B, alpha, beta)` as floats, in this order, all positive. Any method may do: the tests look at the
+# runs. Return the five numbers `(E, A, B, alpha, beta)` as floats (one array or tensor of five will do), in this order, all positive. Any method may do: the tests look at the
 # result. On losses without noise they want $\alpha$, $\beta$ to 0.01, $E$ to 0.02, $A$ and $B$ to a quarter, and
 # predicted losses to 0.2 %; with noise of 0.2 % in the losses, predictions within 0.5 % of the true law.
 # The exponents of the tests lie between 0.1 and 0.9, $N$ between $10^5$ and $10^{11}$, $D$ between $10^6$ and $10^{12}$. The arguments
@@ -2183,10 +2242,11 @@ def fit_scaling_law(n: Tensor, d: Tensor, loss: Tensor) -> tuple[float, float, f
 
 # %% nbgrader={"grade": true, "grade_id": "test_fit_scaling_law", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 def five(law):
-    check.that(isinstance(law, list | tuple | Tensor) and len(law) == 5, "wanted five numbers: (E, A, B, alpha, beta)")
-    plain = [value.item() if isinstance(value, Tensor) and value.ndim == 0 else value for value in law]
-    check.that(all(type(value) in (int, float) and math.isfinite(value) for value in plain),
-               "wanted five plain numbers, none of them infinite or NaN")
+    law = law.tolist() if isinstance(law, Tensor | np.ndarray) and law.ndim == 1 else law
+    check.that(isinstance(law, list | tuple) and len(law) == 5, "wanted five numbers: (E, A, B, alpha, beta)")
+    plain = [plain_number(value) for value in law]
+    check.that(all(type(value) in (int, float) for value in plain), "wanted five plain numbers: each entry is a float")
+    check.that(all(math.isfinite(value) for value in plain), "one of the five numbers is infinite or NaN: did the optimizer diverge?")
     return plain
 
 
@@ -2219,8 +2279,9 @@ def tried(got, n, d, want, allowed):
     # Positive because of E > 0: without it, two power laws alone can come close within a narrow range.
     check.that(min(got) > 0, "all five numbers must be positive: is the irreducible loss E part of your fit?")
     worst = error_of(got, n, d, want)
-    check.that(worst <= allowed, f"the fitted law is off by up to {worst:.2%} on its own runs; {allowed:.1%} is allowed. Did the "
-               "optimizer stop too early, or in a local minimum? Fit logarithms, from several starting points.")
+    check.that(worst <= allowed, "the fitted law is too far off on its own runs. Did the optimizer stop too early, or in a local "
+               "minimum? Fit logarithms, from several starting points."
+               + f" (It is off by up to {worst:.2%}; {allowed:.1%} is allowed.)")
     return got
 
 
@@ -2239,9 +2300,13 @@ fitted, n_left, d_left, loss_left = check.beside(lambda f, n, d, loss: ([float(v
                                                  fit_scaling_law, n_side, d_side, exact)
 for name, value, truth, allowed in zip(("E", "A", "B", "alpha", "beta"), tried(fitted, n_side, d_side, exact, 0.002),
                                        (2.0, 900.0, 300.0, 0.45, 0.22), (0.02, 225.0, 75.0, 0.01, 0.01), strict=True):
-    check.that(abs(value - truth) <= allowed, f"{name} is too far from the truth where the law is another one")
+    check.that(abs(value - truth) <= allowed, "one of the five numbers is too far from the truth where the law is another one")
 check.equal((n_left, d_left, loss_left), (n_side, d_side, exact), hint="the arguments were changed in place")
 flat_n, flat_d = all_pairs(5, 8, 6, 9, 4)
+steep = 0.5 + 2e4 * flat_n**-0.8 + 300.0 * flat_d**-0.3
+for value, truth, allowed in zip(tried(fit_scaling_law(flat_n, flat_d, steep), flat_n, flat_d, steep, 0.002),
+                                 (0.5, 2e4, 300.0, 0.8, 0.3), (0.02, 5e3, 75.0, 0.01, 0.01), strict=True):
+    check.that(abs(value - truth) <= allowed, "wrong for a steep law: exponents may be as large as 0.9")
 flat_loss = 0.1 + 5.0 * flat_n**-0.12 + 9.0 * flat_d**-0.13
 noise = 1 + 0.002 * torch.randn(16, generator=torch.Generator().manual_seed(6)).double()
 noisy_fit = tried(fit_scaling_law(flat_n, flat_d, flat_loss * noise), flat_n, flat_d, flat_loss, 0.005)
@@ -2312,7 +2377,7 @@ def compared(got, flops, law):
         "equal parts for both terms is not the minimum: the derivative brings down alpha and beta":
             lambda: searched(flops, (E, A / alpha, B / beta, alpha, beta)),
         "6 n d = flops, not n d": lambda: searched(6 * flops, law),
-    }, hint=f"not the best split of {flops:g} FLOPs")
+    }, hint="not the best split of the budget: another one gives a lower loss")
 
 
 for budget in (1e17, 5.76e23, 1e26):

@@ -152,7 +152,7 @@ def symbols_per_character(text):
     }
 
 
-@wrong("quality_filter", says="2 of 10 lines repeat an earlier one")
+@wrong("quality_filter", says="2 of 10 lines that repeat an earlier one")
 def every_line_that_occurs_twice(text):
     words = text.split()
     if not words:
@@ -234,6 +234,110 @@ def with_regular_expressions(text):
     }
 
 
+@wrong("quality_filter", says="an ellipsis counts inside a word")
+def ellipses_at_the_end_of_words(text):
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = {word.strip(string.punctuation).lower() for word in words}
+    symbols = text.count("#") + sum(word.endswith(("...", "…")) for word in words)
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
+@wrong("quality_filter", says="punctuation belongs to the words")
+def length_of_bare_words(text):
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = [word.strip("().,").lower() for word in words]
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, bare)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len({word.strip(string.punctuation) for word in bare} & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
+@wrong("quality_filter", says="punctuation goes at the ends alone")
+def stop_words_by_a_pattern(text):
+    import re
+
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(set(re.findall(r"\w+", text.lower())) & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
+@wrong("quality_filter", says="differ in case or in spaces between words")
+def lines_in_lower_case(text):
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip().lower() for line in text.splitlines() if line.strip()]
+    bare = {word.strip(string.punctuation).lower() for word in words}
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
+@wrong("quality_filter", says="has no words and passes no rule")
+def words_between_single_spaces(text):
+    words = text.split(" ")
+    if not text:
+        return dict.fromkeys(RULES, False)
+    words = [word for word in words if word]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = {word.strip(string.punctuation).lower() for word in text.split()}
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / max(1, len(lines)) <= 0.3,
+    }
+
+
+@wrong("quality_filter", says="tabs and ends of lines part them too")
+def tabs_part_no_words(text):
+    words = [word for line in text.splitlines() for word in line.strip().split(" ") if word]
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = {word.strip(string.punctuation).lower() for word in words}
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
 # ------------------------------------------------------------------------------------------------------- shingles
 
 
@@ -291,6 +395,14 @@ def tuples(text, n):
 def split_at_single_spaces(text, n):
     words = text.lower().split(" ")
     return {" ".join(words[i:i + n]) for i in range(max(1, len(words) - n + 1))} if text.strip() else set()
+
+
+@wrong("shingles", says="the one shingle of a short text")
+def short_texts_as_they_are(text, n):
+    words = text.lower().split()
+    if len(words) < n:
+        return {text.lower()} if words else set()
+    return {" ".join(words[i:i + n]) for i in range(len(words) - n + 1)}
 
 
 @right("shingles")
@@ -396,6 +508,46 @@ def shifts_alone(shingles, n_hashes, seed):
 
 
 @right("minhash")
+def checksums_with_another_start(shingles, n_hashes, seed):
+    return torch.tensor([min(zlib.crc32(s.encode(), seed * n_hashes + i) for s in shingles) for i in range(n_hashes)])
+
+
+@right("minhash")
+def checksums_of_the_number_and_the_shingle(shingles, n_hashes, seed):
+    return [min(zlib.crc32(f"{seed}-{i}-{s}".encode()) for s in shingles) for i in range(n_hashes)]
+
+
+@wrong("minhash", says="for sets of two shingles")
+def shifts_modulo_a_prime(shingles, n_hashes, seed):
+    prime = 2**31 - 1
+    b = torch.randint(1, prime, (n_hashes, 1), generator=torch.Generator().manual_seed(seed))
+    x = torch.tensor([zlib.crc32(shingle.encode()) for shingle in shingles])
+    return ((x + b) % prime).amin(1)
+
+
+@wrong("minhash", says="for sets of two shingles")
+def one_factor_for_all(shingles, n_hashes, seed):
+    prime = 2**31 - 1
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randint(1, prime, (1, 1), generator=generator)
+    b = torch.randint(1, prime, (n_hashes, 1), generator=generator)
+    x = torch.tensor([zlib.crc32(shingle.encode()) for shingle in shingles])
+    return ((a * x + b) % prime).amin(1)
+
+
+@right("minhash")
+def unsigned_64_bits(shingles, n_hashes, seed):
+    import hashlib
+
+    base = [int.from_bytes(hashlib.blake2b(s.encode(), digest_size=8).digest(), "big") for s in shingles]
+    functions = []
+    for i in range(n_hashes):
+        digest = hashlib.blake2b(f"{seed} {i}".encode(), digest_size=16).digest()
+        functions.append((int.from_bytes(digest[:8], "big") | 1, int.from_bytes(digest[8:], "big")))
+    return [min((a * x + b) % 2**64 for x in base) for a, b in functions]
+
+
+@right("minhash")
 def seeded_strings(shingles, n_hashes, seed):
     import hashlib
 
@@ -438,7 +590,6 @@ equivalent("minhash", "generator=generator): 1 -> 0", why="a = 0 has a chance of
 equivalent("minhash", "amin -> amax", why="the largest value of a hash function is as good as the smallest")
 equivalent("minhash", "a * x + b -> a * x - b", why="minus b is as random as b")
 equivalent("minhash", "a * x + b -> a * x", why="a random factor alone scrambles well enough for sets of hundreds")
-equivalent("minhash", "a * x -> x", why="a random shift modulo p alone is good enough for sets of hundreds")
 
 # ----------------------------------------------------------------------------------------------- estimated_jaccard
 
@@ -468,6 +619,11 @@ def as_if_sets_of_places(a, b):
 @wrong("estimated_jaccard", says="length of one")
 def over_both(a, b):
     return (a == b).sum().item() / (len(a) + len(b))
+
+
+@wrong("estimated_jaccard", says="all 64 bits")
+def as_32_bits(a, b):
+    return (a.int() == b.int()).double().mean().item()
 
 
 @right("estimated_jaccard")
@@ -562,7 +718,7 @@ def threshold_is_ignored(texts, threshold):
     return list(signatures)
 
 
-@wrong("deduplicate", says="wrong with threshold=")
+@wrong("deduplicate", says="wrong with another threshold")
 def whoever_meets_is_a_duplicate(texts, threshold):
     buckets, kept = {}, []
     for i, text in enumerate(texts):
@@ -606,6 +762,86 @@ def three_words(texts, threshold):
     return list(signatures)
 
 
+@wrong("deduplicate", says="kept before it")
+def dropped_texts_in_the_buckets(texts, threshold):
+    rows = 8 if threshold > 0.8 else 4 if threshold > 0.55 else 3
+    buckets, signatures, kept = {}, {}, []
+    for i, text in enumerate(texts):
+        values = minhash(shingles(text, 5), 128, 0)
+        keys = [(band, *values[band:band + rows].tolist()) for band in range(0, 128, rows)]
+        near = {j for key in keys for j in buckets.get(key, ())}
+        if not any(estimated_jaccard(values, signatures[j]) >= threshold for j in near):
+            kept.append(i)
+        signatures[i] = values
+        for key in keys:
+            buckets.setdefault(key, []).append(i)
+    return kept
+
+
+@wrong("deduplicate", says="all the candidates")
+def first_candidate_only(texts, threshold):
+    rows = 8 if threshold > 0.8 else 4 if threshold > 0.55 else 3
+    buckets, signatures = {}, {}
+    for i, text in enumerate(texts):
+        values = minhash(shingles(text, 5), 128, 0)
+        keys = [(band, *values[band:band + rows].tolist()) for band in range(0, 128, rows)]
+        near = {j for key in keys for j in buckets.get(key, ())}
+        if any(estimated_jaccard(values, signatures[j]) >= threshold for j in sorted(near)[:1]):
+            continue
+        signatures[i] = values
+        for key in keys:
+            buckets.setdefault(key, []).append(i)
+    return list(signatures)
+
+
+@wrong("deduplicate", says="Must the bands not depend on the threshold")
+def always_bands_of_four(texts, threshold):
+    buckets, signatures = {}, {}
+    for i, text in enumerate(texts):
+        values = minhash(shingles(text, 5), 128, 0)
+        keys = [(band, *values[band:band + 4].tolist()) for band in range(0, 128, 4)]
+        near = {j for key in keys for j in buckets.get(key, ())}
+        if any(estimated_jaccard(values, signatures[j]) >= threshold for j in near):
+            continue
+        signatures[i] = values
+        for key in keys:
+            buckets.setdefault(key, []).append(i)
+    return list(signatures)
+
+
+@wrong("deduplicate", says="compare only those that meet in a bucket")
+def whoever_shares_a_shingle(texts, threshold):
+    index, sets = {}, {}
+    for i, text in enumerate(texts):
+        own = shingles(text, 5)
+        near = {j for one in own for j in index.get(one, ())}
+        if any(len(own & sets[j]) / len(own | sets[j]) >= threshold for j in near):
+            continue
+        sets[i] = own
+        for one in own:
+            index.setdefault(one, []).append(i)
+    return list(sets)
+
+
+@right("deduplicate")
+def numbers_of_numpy(texts, threshold):
+    import numpy as np
+
+    mask = np.zeros(len(texts), dtype=bool)
+    rows = 8 if threshold > 0.8 else 4 if threshold > 0.55 else 3
+    buckets, signatures = {}, {}
+    for i, text in enumerate(texts):
+        values = minhash(shingles(text, 5), 128, 0)
+        keys = [(band, *values[band:band + rows].tolist()) for band in range(0, 128, rows)]
+        near = {j for key in keys for j in buckets.get(key, ())}
+        if any(estimated_jaccard(values, signatures[j]) >= threshold for j in near):
+            continue
+        signatures[i], mask[i] = values, True
+        for key in keys:
+            buckets.setdefault(key, []).append(i)
+    return list(np.flatnonzero(mask))
+
+
 @right("deduplicate")
 def exact_sets_after_the_bands(texts, threshold):
     buckets, kept, sets = {}, [], {}
@@ -625,10 +861,10 @@ def exact_sets_after_the_bands(texts, threshold):
     return kept
 
 
-@right("deduplicate")
+@wrong("deduplicate", says="kept before it")
 def union_of_all_that_meet(texts, threshold):
     values = [torch.as_tensor(minhash(shingles(text, 5), 128, 1)) for text in texts]
-    rows = 8 if threshold > 0.8 else 4 if threshold > 0.55 else 2
+    rows = 8 if threshold > 0.8 else 4 if threshold > 0.55 else 2  # finds each of them, and too many
     parent = list(range(len(texts)))
 
     def root(i):
@@ -647,7 +883,7 @@ def union_of_all_that_meet(texts, threshold):
     return [i for i in range(len(texts)) if root(i) == i]
 
 
-for change in ("size = 128: 128 -> 129", "max -> min", "range(1, size) -> range(1, size - 1)",
+for change in ("size = 128: 128 -> 129", "range(1, size) -> range(1, size - 1)",
                "<= threshold -> (r / size) ** (1 / r) < threshold",
                "start:start + rows -> start + 1:start + rows", "start:start + rows -> start:start + rows + 1",
                "start:start + rows -> start:start + rows - 1", "range(0, size, rows)]: 0 -> 1"):
@@ -740,7 +976,7 @@ def no_broadcast(rank, world_size, init_method, weights, gradient, x, y, lr, n_s
     return weights, gradients
 
 
-@wrong("ddp_train", says="its share has")
+@wrong("ddp_train", says="own share of the rows")
 def the_whole_batch_everywhere(rank, world_size, init_method, weights, gradient, x, y, lr, n_steps):
     dist.init_process_group("gloo", init_method=init_method, rank=rank, world_size=world_size)
     weights = [w.clone() for w in weights]
@@ -840,7 +1076,7 @@ def forgot_the_group(rank, world_size, init_method, weights, gradient, x, y, lr,
     return weights, gradients
 
 
-@wrong("ddp_train", says="one call each")
+@wrong("ddp_train", says="called once in each step")
 def a_gradient_for_each_row(rank, world_size, init_method, weights, gradient, x, y, lr, n_steps):
     dist.init_process_group("gloo", init_method=init_method, rank=rank, world_size=world_size)
     weights = [w.clone() for w in weights]
@@ -854,6 +1090,39 @@ def a_gradient_for_each_row(rank, world_size, init_method, weights, gradient, x,
             dist.all_reduce(g)
             g /= world_size
         weights = [w - lr * g for w, g in zip(weights, gradients)]
+    dist.destroy_process_group()
+    return weights, gradients
+
+
+@wrong("ddp_train", says="one tensor or more")
+def two_weights_only(rank, world_size, init_method, weights, gradient, x, y, lr, n_steps):
+    dist.init_process_group("gloo", init_method=init_method, rank=rank, world_size=world_size)
+    first, second = (w.clone() for w in weights)
+    dist.broadcast(first, src=0)
+    dist.broadcast(second, src=0)
+    for _ in range(n_steps):
+        gradients = gradient([first, second], x[rank::world_size], y[rank::world_size])
+        for g in gradients:
+            dist.all_reduce(g)
+            g /= world_size
+        first, second = first - lr * gradients[0], second - lr * gradients[1]
+    dist.destroy_process_group()
+    return [first, second], gradients
+
+
+@right("ddp_train")
+def by_an_optimizer(rank, world_size, init_method, weights, gradient, x, y, lr, n_steps):
+    dist.init_process_group("gloo", init_method=init_method, rank=rank, world_size=world_size)
+    weights = [w.clone() for w in weights]
+    for w in weights:
+        dist.broadcast(w, src=0)
+    optimizer = torch.optim.SGD(weights, lr=lr)
+    for _ in range(n_steps):
+        gradients = gradient(weights, x[rank::world_size], y[rank::world_size])
+        for w, g in zip(weights, gradients):
+            dist.all_reduce(g)
+            w.grad = g.div_(world_size)
+        optimizer.step()
     dist.destroy_process_group()
     return weights, gradients
 
@@ -1022,7 +1291,7 @@ def backward_from_the_first_stage(n_stages, n_microbatches):
     return table
 
 
-@wrong("pipeline_schedule", says="wanted 2 rows, one for each stage")
+@wrong("pipeline_schedule", says="one row for each stage")
 def rows_are_slots(n_stages, n_microbatches):
     table = [[""] * (2 * (n_microbatches + n_stages - 1)) for _ in range(n_stages)]
     for s in range(n_stages):
@@ -1133,6 +1402,11 @@ def exchanged(n_stages, n_microbatches):
 
 
 @right("bubble_fraction")
+def tensor_without_axes(n_stages, n_microbatches):
+    return torch.tensor(n_stages - 1) / (n_microbatches + n_stages - 1)
+
+
+@right("bubble_fraction")
 def one_minus_busy(n_stages, n_microbatches):
     return 1 - n_microbatches / (n_microbatches + n_stages - 1)
 
@@ -1202,6 +1476,35 @@ def scales_the_parts(parts):
     return sum(o for _, _, o in parts) / sum(ell for _, ell, _ in parts)[..., None]
 
 
+@wrong("online_softmax_merge", says="for each query by itself")
+def largest_of_all_queries(parts):
+    top = torch.stack([m for m, _, _ in parts]).max()
+    total = sum((m - top).exp()[..., None] * o for m, _, o in parts)
+    return total / sum((m - top).exp() * ell for m, ell, _ in parts)[..., None]
+
+
+@wrong("online_softmax_merge", says="for each query by itself")
+def largest_of_each_row_of_queries(parts):
+    top = torch.stack([m for m, _, _ in parts]).amax(0).amax(-1, keepdim=True)
+    total = sum((m - top).exp()[..., None] * o for m, _, o in parts)
+    return total / sum((m - top).exp() * ell for m, ell, _ in parts)[..., None]
+
+
+@wrong("online_softmax_merge", says="scores may be of any size")
+def never_below_minus_ten_thousand(parts):
+    m, ell, o = (torch.stack(tensors) for tensors in zip(*parts))
+    m = m.clamp_min(-1e4)
+    factor = (m - m.amax(0)).exp()
+    return (factor[..., None] * o).sum(0) / (factor * ell).sum(0)[..., None]
+
+
+@wrong("online_softmax_merge", says="take the largest m of all parts")
+def relative_to_the_first_part(parts):
+    top = parts[0][0]
+    total = sum((m - top).exp()[..., None] * o for m, _, o in parts)
+    return total / sum((m - top).exp() * ell for m, ell, _ in parts)[..., None]
+
+
 @right("online_softmax_merge")
 def through_logsumexp(parts):
     lse = torch.stack([m + ell.log() for m, ell, _ in parts])
@@ -1246,6 +1549,11 @@ def per_token(n_params, n_tokens):
 @right("training_flops")
 def two_and_four(n_params, n_tokens):
     return 2 * n_params * n_tokens + 4.0 * n_params * n_tokens
+
+
+@right("training_flops")
+def in_single_precision(n_params, n_tokens):
+    return 6 * torch.tensor(float(n_params)) * n_tokens
 
 
 @right("training_flops")
@@ -1308,6 +1616,23 @@ def one_head(seq_len, batch_size, hidden_size, n_heads, n_layers, tensor_paralle
     return seq_len * batch_size * hidden_size * n_layers * (dense + 5 * seq_len / (hidden_size * t))
 
 
+@wrong("activation_bytes", says="False by default")
+def sequence_parallel_by_default(seq_len, batch_size, hidden_size, n_heads, n_layers, tensor_parallel=1,
+                                 sequence_parallel=True):
+    t = tensor_parallel
+    dense = 34 / t if sequence_parallel else 10 + 24 / t
+    return seq_len * batch_size * hidden_size * n_layers * (dense + 5 * n_heads * seq_len / (hidden_size * t))
+
+
+@right("activation_bytes")
+def a_number_of_numpy(seq_len, batch_size, hidden_size, n_heads, n_layers, tensor_parallel=1, sequence_parallel=False):
+    import numpy as np
+
+    dense = np.float64(34 / tensor_parallel if sequence_parallel else 10 + 24 / tensor_parallel)
+    shares = 5 * n_heads * seq_len / (hidden_size * tensor_parallel)
+    return np.float64(seq_len * batch_size * hidden_size * n_layers) * (dense + shares)
+
+
 @right("activation_bytes")
 def term_by_term(seq_len, batch_size, hidden_size, n_heads, n_layers, tensor_parallel=1, sequence_parallel=False):
     s, b, h, a, t = seq_len, batch_size, hidden_size, n_heads, tensor_parallel
@@ -1342,6 +1667,21 @@ def in_per_cent(n_params, n_tokens, seconds, peak_flops):
 @wrong("mfu", says="the other way round")
 def upside_down(n_params, n_tokens, seconds, peak_flops):
     return seconds * peak_flops / training_flops(n_params, n_tokens)
+
+
+@wrong("mfu", says="neither the seconds nor the share are rounded")
+def whole_seconds(n_params, n_tokens, seconds, peak_flops):
+    return 6 * n_params * n_tokens / (max(1, int(seconds)) * peak_flops)
+
+
+@wrong("mfu", says="not right")
+def rounded_to_three_places(n_params, n_tokens, seconds, peak_flops):
+    return round(6 * n_params * n_tokens / (seconds * peak_flops), 3)
+
+
+@right("mfu")
+def a_tensor_without_axes(n_params, n_tokens, seconds, peak_flops):
+    return torch.tensor(6.0 * n_params * n_tokens) / (seconds * peak_flops)
 
 
 @right("mfu")
@@ -1477,6 +1817,24 @@ def published_numbers(n, d, loss):
     return 1.69, 406.4, 410.7, 0.34, 0.28
 
 
+@wrong("fit_scaling_law", says="too far off")
+def exponents_up_to_six_tenths(n, d, loss):
+    alphas = betas = torch.linspace(0.05, 0.6, 24, dtype=torch.float64)
+    for _ in range(9):
+        pairs = torch.cartesian_prod(alphas, betas)
+        terms = torch.stack([torch.ones(len(pairs), len(n), dtype=torch.float64),
+                             n ** -pairs[:, :1], d ** -pairs[:, 1:]], -1) / loss[:, None]
+        found = torch.linalg.lstsq(terms, torch.ones(len(pairs), len(n), 1, dtype=torch.float64)).solution
+        error = (terms @ found - 1).square().sum((1, 2)).where((found > 0).all(1)[:, 0], math.inf)
+        i = error.argmin()
+        alpha, beta = pairs[i].tolist()
+        da, db = 2 * (alphas[1] - alphas[0]).item(), 2 * (betas[1] - betas[0]).item()
+        alphas = torch.linspace(max(alpha - da, 1e-3), min(alpha + da, 0.6), 16, dtype=torch.float64)
+        betas = torch.linspace(max(beta - db, 1e-3), min(beta + db, 0.6), 16, dtype=torch.float64)
+    E, A, B = found[i, :, 0].tolist()
+    return E, A, B, alpha, beta
+
+
 @right("fit_scaling_law")
 def several_starts(n, d, loss):
     log_n, log_d, log_loss = n.log(), d.log(), loss.log()
@@ -1519,6 +1877,46 @@ def zooming_grid(n, d, loss):
         betas = torch.linspace(max(beta - db, 1e-3), beta + db, 16, dtype=torch.float64)
     E, A, B = found[i, :, 0].tolist()
     return E, A, B, alpha, beta
+
+
+@right("fit_scaling_law")
+def one_array_of_five(n, d, loss):
+    alphas = betas = torch.linspace(0.05, 1.0, 24, dtype=torch.float64)
+    for _ in range(9):
+        pairs = torch.cartesian_prod(alphas, betas)
+        terms = torch.stack([torch.ones(len(pairs), len(n), dtype=torch.float64),
+                             n ** -pairs[:, :1], d ** -pairs[:, 1:]], -1) / loss[:, None]
+        found = torch.linalg.lstsq(terms, torch.ones(len(pairs), len(n), 1, dtype=torch.float64)).solution
+        error = (terms @ found - 1).square().sum((1, 2)).where((found > 0).all(1)[:, 0], math.inf)
+        i = error.argmin()
+        alpha, beta = pairs[i].tolist()
+        da, db = 2 * (alphas[1] - alphas[0]).item(), 2 * (betas[1] - betas[0]).item()
+        alphas = torch.linspace(max(alpha - da, 1e-3), alpha + da, 16, dtype=torch.float64)
+        betas = torch.linspace(max(beta - db, 1e-3), beta + db, 16, dtype=torch.float64)
+    E, A, B = found[i, :, 0].tolist()
+    import numpy as np
+
+    return np.array([E, A, B, alpha, beta])
+
+
+@right("fit_scaling_law")
+def five_numbers_of_numpy(n, d, loss):
+    alphas = betas = torch.linspace(0.05, 1.0, 24, dtype=torch.float64)
+    for _ in range(9):
+        pairs = torch.cartesian_prod(alphas, betas)
+        terms = torch.stack([torch.ones(len(pairs), len(n), dtype=torch.float64),
+                             n ** -pairs[:, :1], d ** -pairs[:, 1:]], -1) / loss[:, None]
+        found = torch.linalg.lstsq(terms, torch.ones(len(pairs), len(n), 1, dtype=torch.float64)).solution
+        error = (terms @ found - 1).square().sum((1, 2)).where((found > 0).all(1)[:, 0], math.inf)
+        i = error.argmin()
+        alpha, beta = pairs[i].tolist()
+        da, db = 2 * (alphas[1] - alphas[0]).item(), 2 * (betas[1] - betas[0]).item()
+        alphas = torch.linspace(max(alpha - da, 1e-3), alpha + da, 16, dtype=torch.float64)
+        betas = torch.linspace(max(beta - db, 1e-3), beta + db, 16, dtype=torch.float64)
+    E, A, B = found[i, :, 0].tolist()
+    import numpy as np
+
+    return tuple(np.float64(v) for v in (E, A, B, alpha, beta))
 
 
 equivalent("fit_scaling_law", "(terms[..., :1])).solution: :1 -> :",
