@@ -292,9 +292,23 @@ def one_choice_at_a_time(lm, tokenizer, text, choices, normalize):
     return [lm(torch.tensor([tokenizer(text + choice).input_ids])).logits.sum() for choice in choices]
 
 
+def plain_scores(scores):
+    return [plain_number(score) for score in scores] if isinstance(scores, list) else scores
+
+
+def padded_in_front(lm, text_before, choices):
+    """What comes out with the padding on the left and no attention mask: the text is read after it."""
+    rows = [tokenizer(text_before + choice).input_ids for choice in choices]
+    fill = [[tokenizer.pad_token_id] * (max(map(len, rows)) - len(row)) for row in rows]
+    logits = lm(torch.tensor([pad + row for pad, row in zip(fill, rows, strict=True)], device=lm.device)).logits
+    n = len(tokenizer(text_before).input_ids)
+    return [-F.cross_entropy(scores[len(pad) + n - 1:-1], torch.tensor(row[n:], device=lm.device), reduction="sum").item()
+            for scores, pad, row in zip(logits, fill, rows, strict=True)]
+
+
 france, cities = "The capital of France is", [" a city in the north", " Paris", " Rome,"]
 want = each(chatty, france, cities)
-check.close(choice_log_likelihoods(chatty, tokenizer, france, cities, False), want, rtol=1e-4, atol=1e-3, mistakes={
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, france, cities, False)), want, rtol=1e-4, atol=1e-3, mistakes={
     "that is the mean per token: with normalize=False it is the sum": lambda: each(chatty, france, cities, torch.mean),
     "these are losses: a log-likelihood is negative": lambda: [-x for x in want],
     "these are probabilities: give their logarithms": lambda: [math.exp(x) for x in want],
@@ -308,9 +322,10 @@ check.close(choice_log_likelihoods(chatty, tokenizer, france, cities, False), wa
         lambda: with_padding(chatty, france, cities, tokenizer.pad_token_id, mask=False),
     "you counted the padding, zeros: a short choice ends where its own tokens end":
         lambda: with_padding(chatty, france, cities, 0, mask=False),
+    "the padding is on the left, and the model reads it: pad on the right": lambda: padded_in_front(chatty, france, cities),
 }, hint="not the log-likelihoods of these three choices")
-check.close(choice_log_likelihoods(chatty, tokenizer, france, cities, True), each(chatty, france, cities, torch.mean), rtol=1e-4,
-            atol=1e-4, mistakes={
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, france, cities, True)),
+            each(chatty, france, cities, torch.mean), rtol=1e-4, atol=1e-4, mistakes={
     "normalize=True changes nothing: divide by the number of the choice's tokens": lambda: want,
     "you divided by the number of characters, not of tokens":
         lambda: [x / len(c) for x, c in zip(want, cities, strict=True)],
@@ -323,10 +338,10 @@ check.equal(check.beside(passes, one_choice_at_a_time, chatty, tokenizer, france
 check.equal(check.beside(passes, choice_log_likelihoods, chatty, tokenizer, france, cities), 1,
             hint="the model runs more than once: put all choices into one batch")
 there = choice_log_likelihoods(model, tokenizer, france, [" Paris", " Rome"], False)
-check.close(there, each(model, france, [" Paris", " Rome"]), rtol=1e-3, atol=1e-2, hint="wrong with the real model")
+check.close(plain_scores(there), each(model, france, [" Paris", " Rome"]), rtol=1e-3, atol=1e-2, hint="wrong with the real model")
 ### BEGIN HIDDEN TESTS
 spaced = france + " "
-check.close(choice_log_likelihoods(chatty, tokenizer, spaced, ["Rome", "Paris, of course"], False),
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, spaced, ["Rome", "Paris, of course"], False)),
             each(chatty, spaced, ["Rome", "Paris, of course"]), rtol=1e-4, atol=1e-3, mistakes={
     "prompt and choice are encoded apart: encode them as one text, since a space belongs to the word after it":
         lambda: each(chatty, spaced, ["Rome", "Paris, of course"], apart=True),
@@ -335,9 +350,29 @@ check.close(choice_log_likelihoods(chatty, tokenizer, spaced, ["Rome", "Paris, o
 }, hint="wrong where the prompt ends with a space: the choice begins where the two encodings part")
 for text, options, normalize in (("Sum", [" of"], True), ("2 + 2 =", [" 4", " 5", " 22", " four, or so"], False),
                                  ("def f(x", ["):", "]", ")"], True), ("A", [" b c d e f", " b"], True)):
-    check.close(choice_log_likelihoods(chatty, tokenizer, text, options, normalize),
+    check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, text, options, normalize)),
                 each(chatty, text, options, torch.mean if normalize else torch.sum), rtol=1e-4, atol=1e-3,
-                hint=f"wrong for {len(options)} choices with normalize={normalize}")
+                hint="wrong for another prompt with other choices")
+ended, endings = "<|im_start|>assistant\nIt is", [" Rome.<|im_end|>", " so<|im_end|>", " a city in the north<|im_end|>"]
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, ended, endings, False)), each(chatty, ended, endings),
+            rtol=1e-4, atol=1e-3, mistakes={
+    "a choice may hold the padding token itself, and there it counts: what is padding follows from the lengths":
+        lambda: each(chatty, ended, endings, lambda s: s[:-1].sum()),
+}, hint="wrong for choices that end with <|im_end|>")
+blank, mixed = "The answer is ", ["Paris", "42", "Copenhagen", "Rome, I think"]  # only 42 leaves the prompt's last token alone
+starts = [shared_start(tokenizer(blank).input_ids, tokenizer(blank + choice).input_ids) for choice in mixed]
+summed = each(chatty, blank, mixed)
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, blank, mixed, False)), summed, rtol=1e-4, atol=1e-3, mistakes={
+    "the choices do not all begin at the same token: find the boundary for each": lambda: each(chatty, blank, mixed, keep=min(starts)),
+}, hint="wrong where the choices do not all begin at the same token: find the boundary for each")
+check.close(plain_scores(choice_log_likelihoods(chatty, tokenizer, blank, mixed, True)), each(chatty, blank, mixed, torch.mean),
+            rtol=1e-4, atol=1e-4, mistakes={
+    "divide by the number of scored tokens, not by that of the choice when it is encoded alone": lambda: [
+        x / len(tokenizer(choice).input_ids) for x, choice in zip(summed, mixed, strict=True)],
+    "divide by the number of scored tokens: where the prompt ends with a space, they are not all those beyond its length": lambda: [
+        x / max(1, len(tokenizer(blank + choice).input_ids) - len(tokenizer(blank).input_ids))
+        for x, choice in zip(summed, mixed, strict=True)],
+}, hint="wrong with normalize=True where the choices do not all begin at the same token")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -413,7 +448,8 @@ plots.caption(fig, f"What the next word asks for: the right ending is the likeli
 # Write `multiple_choice_accuracy(items, score)`. Each item is a dictionary with `"question"` (a text), `"choices"` (a list of
 # texts, not always four) and `"answer"`, the place of the right choice, counted from 0; it may have other keys too.
 # `score(question, choices)` gives a list of numbers, one for each choice, the higher the better. (It does not get the
-# answer, so it cannot peek.) Call it once for each item, with all of its choices.
+# answer, so it cannot peek.) Call it once for each item, with all of its choices: a score may depend on the others. Leave the
+# items as they are.
 #
 # Return the share of the items whose right choice has the highest score, a float from 0 to 1. If several choices share the
 # highest score, the first of them counts as chosen. With no items, raise a `ValueError`.
@@ -449,6 +485,17 @@ def judge(table):
     return lambda question, choices: [table[question][choice] for choice in choices]
 
 
+def items_afterwards(f, items, table):
+    f(items, lambda question, choices: [table[question][choice] for choice in choices])
+    return items
+
+
+def sorts_the_choices(items, score):
+    for item in items:
+        item["choices"].sort()
+        item.pop("answer")
+
+
 made_up = [{"question": "sky?", "choices": ["red", "blue", "green"], "answer": 1, "task": "colours"},
            {"question": "grass?", "choices": ["green", "blue", "red"], "answer": 0, "task": "colours"},
            {"question": "2 + 2?", "choices": ["3", "5", "22", "4"], "answer": 3, "task": "numbers"},
@@ -457,6 +504,10 @@ made_up = [{"question": "sky?", "choices": ["red", "blue", "green"], "answer": 1
 opinions = {"sky?": {"red": -4.0, "blue": -1.5, "green": -9.0}, "grass?": {"green": -2.0, "blue": -2.5, "red": -3.0},
             "2 + 2?": {"3": -1.0, "5": -3.0, "22": -8.0, "4": -0.5}, "snow?": {"black": -0.5, "white": -3.0, "grey": -5.0},
             "coal?": {"black": -0.1, "white": -7.0}}
+spoilt = check.beside(items_afterwards, sorts_the_choices, made_up, opinions)
+check.that(spoilt != made_up, "the look at the items does not work here")
+check.equal(check.beside(items_afterwards, multiple_choice_accuracy, made_up, opinions), made_up,
+            hint="you changed the items: leave them as they are")
 check.close(plain_number(multiple_choice_accuracy(made_up, judge(opinions))), 0.8, mistakes={
     "that is how many are right: divide by the number of items": 4.0,
     "that is the share of wrong answers": 0.2,
@@ -484,6 +535,30 @@ check.close(plain_number(multiple_choice_accuracy(late[1:], judge(twins))), 0.0,
 many = [{"question": str(i), "choices": ["x", "y", "z"], "answer": i % 3} for i in range(12)]
 peaks = {str(i): {"x": 0.0, "y": 0.0, "z": 0.0} | {"xyz"[i * i % 3]: 1.0} for i in range(12)}
 check.close(plain_number(multiple_choice_accuracy(many, judge(peaks))), 8 / 12, hint="wrong for twelve items")
+
+
+def behind_the_best(question, choices):
+    """Scores relative to the best of the choices, whose own is 0."""
+    best = max(opinions[question][choice] for choice in choices)
+    return [opinions[question][choice] - best for choice in choices]
+
+
+check.close(plain_number(multiple_choice_accuracy(made_up, behind_the_best)), 0.8, mistakes={
+    "call score once for each item, with all of its choices: a score may depend on the others": 0.4,
+}, hint="wrong for scores that are relative to those of the other choices")
+low = {question: {choice: value - 1000 for choice, value in scores.items()} for question, scores in opinions.items()}
+low["2 + 2?"] |= {"3": -math.inf, "22": -math.inf}
+check.close(plain_number(multiple_choice_accuracy(made_up, judge(low))), 0.8,
+            hint="wrong for very low scores: the highest is the best, however low it is")
+wide = [{"question": "w", "choices": list("uvwxyz"), "answer": 4}, {"question": "w", "choices": list("zyxwvu"), "answer": 1},
+        {"question": "w", "choices": list("uvwxyz"), "answer": 5}]  # y is the best: a hit, a hit and a miss
+six = {"w": {"u": -6.0, "v": -5.0, "w": -4.0, "x": -3.0, "y": -1.0, "z": -2.0}}
+check.close(plain_number(multiple_choice_accuracy(wide[:1], judge(six))), 1.0, hint="wrong for an item with six choices")
+check.close(plain_number(multiple_choice_accuracy(wide, judge(six))), 2 / 3,
+            hint="wrong where two items have the same question: each of them counts")
+unsorted = [{"question": "t", "choices": ["m", "z", "a"], "answer": 0}]
+check.close(plain_number(multiple_choice_accuracy(unsorted, judge({"t": dict.fromkeys("maz", -1.0)}))), 1.0,
+            hint="of equal scores the first in the list is chosen, whatever the choices say")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -698,6 +773,8 @@ check.equal(few_shot_prompt(solved, "Who wrote Hamlet?", form), f"{first}\n\n{se
 }, hint="not the prompt of these two examples and this query", reveal=True)
 check.equal(few_shot_prompt([], "Who wrote Hamlet?", form), last, hint="with no examples the prompt is the query's block alone")
 ### BEGIN HIDDEN TESTS
+check.equal(few_shot_prompt([("1", "2"), ("3", "4"), ("5", "6")], "7", "{question}={answer}"), "1=2\n\n3=4\n\n5=6\n\n7=",
+            hint="wrong for three examples and another template")
 check.equal(few_shot_prompt([("a", "b")], "c", "{question} -> {answer}."), "a -> b.\n\nc ->",
             hint="what comes after {answer} in the template belongs to the examples, not to the query")
 check.equal(few_shot_prompt([("a", "b")], "c", "Q: {question}\n\nA:\n\n  {answer}"), "Q: a\n\nA:\n\n  b\n\nQ: c\n\nA:",
@@ -708,8 +785,17 @@ check.equal(few_shot_prompt([("What is {x}?", "a set {answer}"), ("{answer}", "{
             hint="braces in questions and answers are text: fill both fields in at once, and cut the template, not the result")
 check.equal(few_shot_prompt([(" a ", "b\n")], "c", "In: {question}\nOut: {answer}"), "In:  a \nOut: b\n\n\nIn: c\nOut:",
             hint="questions and answers go in as they are, with their spaces and line breaks")
-check.equal(few_shot_prompt([("1", "2"), ("3", "4"), ("5", "6")], "7", "{question}={answer}"), "1=2\n\n3=4\n\n5=6\n\n7=",
-            hint="wrong for three examples")
+check.equal(few_shot_prompt([("a", "b")], "  c", "{question} -> {answer}"), "a -> b\n\n  c ->",
+            hint="the query goes in as it is, with the spaces before it")
+check.equal(few_shot_prompt([("a", "b")], "c", "\n Q: {question}\nA: {answer}"), "\n Q: a\nA: b\n\n\n Q: c\nA:",
+            hint="what stands before {question} in the template stays: take spaces and line breaks off the end only")
+check.equal(few_shot_prompt([("a", "b"), ("a", "c"), ("d", "b")], "a", form),
+            "Question: a\nAnswer: b\n\nQuestion: a\nAnswer: c\n\nQuestion: d\nAnswer: b\n\nQuestion: a\nAnswer:",
+            hint="wrong where examples have the same question: each of them is shown")
+for slashes in (r"What is \n in a text?", r"What does \d match? \1"):
+    check.equal(few_shot_prompt([(slashes, r"a digit, \g<0>")], slashes, form),
+                f"Question: {slashes}\nAnswer: a digit, \\g<0>\n\nQuestion: {slashes}\nAnswer:",
+                hint="backslashes in questions and answers are text, and stay as they are")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -883,6 +969,14 @@ for written_text, wanted, rule in (
     ("The answer is option E.", "E", "letters go from A to E"),
     ("The answer is F, 2.", "2", "letters go from A to E"),
     ("the answer is b or 9", "9", "a small letter is no answer"),
+    ("The answer is 7, as in option B.", "7", "after the phrase, a number or a letter, whichever comes first"),
+    ("The answer is 3? No. Answer: 4", "4", "the last phrase counts, whichever of the two it is"),
+    ("Answer: 3? No. The answer is 4", "4", "the last phrase counts, whichever of the two it is"),
+    ("My answer has 2 parts, and together they make 9.", "9", "the word answer alone is no phrase: the last number"),
+    ("The `answer` is 5, not 6.", "5", "decoration is ignored within the phrase too"),
+    ("The *answer* is 12, not 13.", "12", "decoration is ignored within the phrase too"),
+    ("Take (`C`).", "C", "decoration is ignored within brackets too"),
+    ("It is $10$-7", "7", "decoration is ignored before a minus sign too"),
     ("B", "B", "a text that is one letter"),
     (" **D**.\n", "D", "a text that is one letter with signs around it"),
     ("A bird has 2 legs.", "2", "a bare capital counts only after the phrase, or alone"),
@@ -1118,6 +1212,16 @@ def by_template(messages, **options):
     return tokenizer.apply_chat_template(messages, tokenize=False, **{"add_generation_prompt": True, **options})
 
 
+def with_another_template(f, tokenizer, messages):
+    """What an answer and the tokenizer make of the messages while the tokenizer has another template."""
+    kept_template = tokenizer.chat_template
+    tokenizer.chat_template = "{{ 'another template' }}"
+    try:
+        return f(messages), tokenizer.apply_chat_template(messages, tokenize=False)
+    finally:
+        tokenizer.chat_template = kept_template
+
+
 asked = [{"role": "user", "content": "What is the capital of France?"}]
 check.equal(check.beside(lambda f, m: (f(m), m)[1], chat_prompt, asked), [{"role": "user", "content": "What is the capital of France?"}],
             hint="you changed the list of messages: make a new one")
@@ -1138,7 +1242,16 @@ check.equal(chat_prompt(ruled), by_template(ruled), mistakes={
     "only the last message is there: the model needs the whole conversation": lambda: by_template([ruled[0], ruled[3]]),
     "the model's own system message takes the place of the given one": lambda: by_template(ruled[1:]),
 })
+by_hand, by_tokenizer = check.beside(with_another_template, chat_prompt, tokenizer, ruled)
+check.equal(by_tokenizer, "another template", hint="the look at the template does not work here")
+check.equal(by_hand, by_template(ruled), hint="build the text yourself, without tokenizer.apply_chat_template")
 ### BEGIN HIDDEN TESTS
+named = [{"role": "assistant", "content": "Hi."}, {"role": "user", "content": "user: <b>assistant</b>"}]
+check.equal(chat_prompt(named), by_template(named), hint="each message has the role that its dictionary names")
+mute = [{"role": "user", "content": "Say nothing."}, {"role": "assistant", "content": ""}, {"role": "user", "content": "Thanks."}]
+check.equal(chat_prompt(mute), by_template(mute), hint="a message without content is a message too")
+unruled = [{"role": "system", "content": ""}, {"role": "user", "content": "Hello!"}]
+check.equal(chat_prompt(unruled), by_template(unruled), hint="an empty system message takes the place of the model's, as any other")
 odd = [{"role": "user", "content": " {x}\n"}, {"role": "assistant", "content": ""},
        {"role": "system", "content": "From now on in French."}, {"role": "user", "content": "user: <b>assistant</b>"}]
 check.equal(chat_prompt(odd), by_template(odd), hint="contents go in as they are; only a *first* system message replaces the model's")
@@ -1170,7 +1283,8 @@ check.equal(chat_prompt(given), by_template(given), hint="wrong for three messag
 # ### Exercise: `sft_labels` (5 points, 30 minutes)
 #
 # Write `sft_labels(messages, tokenizer)`. `messages` is a conversation as above, but ending with the assistant's answer; it may
-# hold several answers. Return a pair `(input_ids, labels)`, two lists of ints (or 1-D tensors) of the same length:
+# hold several answers, and it may begin with a message of the assistant's. Return a pair `(input_ids, labels)`, two lists of ints (or
+# 1-D tensors) of the same length:
 #
 # - `input_ids`: the tokens of the whole conversation in the model's template, with the default system message where there is none of
 #   its own, and no opened turn at the end;
@@ -1225,16 +1339,16 @@ def two_lists(pair):
     return [part.tolist() if isinstance(part, Tensor) and part.ndim == 1 else part for part in pair]
 
 
-def compare_labels(messages, sentence, mistakes):
+def compare_labels(messages, ids_hint, labels_hint, mistakes):
     ids, labels = two_lists(sft_labels(messages, tokenizer))
     wanted_ids, wanted_labels = marked(messages)
-    check.equal(ids, wanted_ids, hint=f"{sentence}: input_ids are not those of the conversation in the model's template", mistakes={
+    check.equal(ids, wanted_ids, hint=ids_hint, mistakes={
         "a turn of the assistant is opened at the end: this conversation is complete": wanted_ids + tokenizer("<|im_start|>assistant\n").input_ids,
         "the default system message is missing": lambda: wanted_ids[len(wanted_ids) - len(tokenizer(
             "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)).input_ids):],
         "the line break after the last <|im_end|> is missing": wanted_ids[:-1],
     })
-    check.equal(labels, wanted_labels, mistakes=mistakes, hint=f"{sentence}: the labels are wrong")
+    check.equal(labels, wanted_labels, mistakes=mistakes, hint=labels_hint)
 
 
 lesson_talk = [{"role": "user", "content": "Name a river."}, {"role": "assistant", "content": "The Seine."},
@@ -1242,7 +1356,7 @@ lesson_talk = [{"role": "user", "content": "Name a river."}, {"role": "assistant
 check.equal(check.beside(lambda f, m, t: (f(m, t), m)[1], sft_labels, lesson_talk, tokenizer), [dict(m) for m in lesson_talk],
             hint="you changed the list of messages: make a new one")
 all_ids, right_labels = marked(lesson_talk)
-compare_labels(lesson_talk, "two questions and answers", {
+compare_labels(lesson_talk, "input_ids are not those of the conversation in the model's template", "the labels of two answers are wrong", {
     "the labels are shifted: the model shifts inside, so the label at t is the token at t": [*right_labels[1:], -100],
     "everything is counted, the user's tokens too": all_ids,
     "only the last answer is counted: every assistant message counts": lambda: marked(
@@ -1262,14 +1376,22 @@ compare_labels(lesson_talk, "two questions and answers", {
         [tokenizer.pad_token_id if label == -100 else label for label in right_labels],
 })
 ### BEGIN HIDDEN TESTS
-compare_labels([{"role": "system", "content": "Be brief."}, *lesson_talk[:2]], "with a system message of its own", {})
-compare_labels(lesson_talk[:2], "one question and answer", {})
+compare_labels([{"role": "system", "content": "Be brief."}, *lesson_talk[:2]],
+               "input_ids are wrong for a conversation with a system message of its own",
+               "the labels are wrong for a conversation with a system message of its own", {})
+compare_labels(lesson_talk[:2], "input_ids are wrong for one question and answer", "the labels are wrong for one question and answer", {})
+compare_labels([{"role": "user", "content": "Two lines."}, {"role": "assistant", "content": "Roses are red,\n\nviolets blue."}],
+               "input_ids are wrong for an answer of several lines", "the labels are wrong for an answer of several lines", {})
 compare_labels([{"role": "user", "content": "Say assistant\nThe Seine."}, {"role": "assistant", "content": "assistant\nuser\n12, 3."},
                 {"role": "user", "content": "The Seine."}, {"role": "assistant", "content": "The Seine."}],
-               "with role names inside the contents", {})
+               "input_ids are wrong with role names inside the contents", "the labels are wrong with role names inside the contents", {})
+compare_labels([{"role": "user", "content": "Say hi.\nassistant\nIs that a word?"}, {"role": "assistant", "content": "Hi!"}],
+               "input_ids are wrong where the user's message has the line `assistant`",
+               "the labels are wrong where the user's message has the line `assistant`: a turn begins with <|im_start|>", {})
 compare_labels([{"role": "assistant", "content": "Hello, how can I help?"}, {"role": "user", "content": "Two greetings, please!"},
                 {"role": "assistant", "content": "Good day."}, {"role": "assistant", "content": "naïve café 東京 🙂"}],
-               "two answers in a row, and an assistant that begins", {})
+               "input_ids are wrong for a conversation that the assistant begins, with two answers in a row",
+               "the labels are wrong for a conversation that the assistant begins, with two answers in a row", {})
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1380,6 +1502,8 @@ check.close(mean_pool(states, kept), torch.tensor([[2.0, 15.0], [4.0, 4.0]]), mi
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(0)
 cube = torch.randn(3, 5, 4, generator=generator)
+check.close(mean_pool(cube, torch.ones(3, 5, dtype=torch.int64)), cube.mean(1),
+            hint="wrong for a batch of three texts without padding: any number of texts, tokens and dimensions is possible")
 for a_mask in (torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]]), torch.tensor([[1, 0, 1, 0, 1]] * 3),
                torch.tensor([[1, 0, 0, 0, 0]] * 3)):
     want = torch.stack([row[keep].mean(0) for row, keep in zip(cube, a_mask.bool(), strict=True)])
@@ -1512,18 +1636,22 @@ def compare_frozen(net, policy, blocks, sentence):
             lambda: trained_names(net, policy, range(len(blocks))),
         "one block is not a quarter of them: train the last n // 4": lambda: trained_names(net, policy, list(blocks)[-1:]),
     }
-    check.equal(done, want, mistakes=slips, hint=f"{sentence}: other parameters have requires_grad than should")
-    check.equal(said, done, hint=f"{sentence}: the names returned are not those of the parameters with requires_grad=True")
+    check.equal(done, want, mistakes=slips, hint=sentence)
+    check.equal(said, done, hint="the names returned are not those of the parameters with requires_grad=True")
 
 
 for policy, blocks in (("classifier", []), ("added", []), ("partly", [6, 7]), ("all", [])):
-    compare_frozen(toy_classifier(8), policy, blocks, f"policy {policy!r}, eight blocks")
+    compare_frozen(toy_classifier(8), policy, blocks,
+                   f"policy {policy!r}, eight blocks: other parameters have requires_grad than should")
 check.raises(ValueError, freeze, toy_classifier(1), "none", hint="an unknown policy is a ValueError")
 ### BEGIN HIDDEN TESTS
-compare_frozen(toy_classifier(8, lora=False), "partly", [6, 7], "partly, eight blocks, no added layers")
-compare_frozen(toy_classifier(3), "partly", [2], "partly, three blocks: one at least")
-compare_frozen(toy_classifier(11), "partly", [9, 10], "partly, eleven blocks")
-compare_frozen(toy_classifier(2, lora=False), "added", [], "added, where there are no added layers")
+compare_frozen(toy_classifier(8, lora=False), "partly", [6, 7], "partly, in a model without added layers: the wrong parameters are trained")
+compare_frozen(toy_classifier(3), "partly", [2], "partly, with fewer than four blocks: one at least is trained, the last")
+compare_frozen(toy_classifier(11), "partly", [9, 10], "partly, with eleven blocks: n // 4 of them are trained, the last two")
+compare_frozen(toy_classifier(2, lora=False), "added", [], "added, in a model without added layers: the classifier alone is trained")
+for unknown in ("lora", "Classifier", ""):
+    check.raises(ValueError, freeze, toy_classifier(1), unknown,
+                 hint="any other policy is a ValueError, a part of a name and a name in capitals too")
 again = toy_classifier(4)
 for (said, done), policy, blocks in zip(check.beside(frozen_by, freeze, again, "classifier", "all", "partly", "added", "classifier"),
                                         ("classifier", "all", "partly", "added", "classifier"), ([], [], [3], [], []), strict=True):
@@ -1594,6 +1722,8 @@ def lora_delta(a: Tensor, b: Tensor, alpha: float) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "test_lora_delta", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 thin_a, thin_b = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]]), torch.tensor([[1.0, 1.0], [2.0, 0.0], [0.0, 3.0], [1.0, -1.0]])
 product = torch.tensor([[1.0, 1.0, 3.0], [2.0, 0.0, 4.0], [0.0, 3.0, 3.0], [1.0, -1.0, 1.0]])  # b a, by hand
+check.equal(check.beside(lambda f, *t: (f(*t, 6.0), t)[1], lora_delta, thin_a, thin_b), (thin_a, thin_b),
+            hint="you changed a or b in place: make a new tensor")
 check.close(lora_delta(thin_a, thin_b, 6.0), 3 * product, mistakes={
     "alpha is not divided by the rank": 6 * product,
     "alpha is missing": product,
@@ -1609,7 +1739,7 @@ generator = torch.Generator().manual_seed(0)
 for r, n_in, n_out, alpha in ((1, 5, 3, 2.0), (4, 4, 4, 0.5), (3, 2, 7, -1.0), (2, 6, 1, 16)):
     some_a, some_b = torch.randn(r, n_in, generator=generator), torch.randn(n_out, r, generator=generator)
     want = sum(torch.outer(some_b[:, k], some_a[k]) for k in range(r)) * (alpha / r)
-    check.close(lora_delta(some_a, some_b, alpha), want, hint=f"wrong for rank {r} and alpha={alpha}")
+    check.close(lora_delta(some_a, some_b, alpha), want, hint="wrong for another rank and another alpha")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1669,11 +1799,12 @@ got = check.beside(slopes, lora_linear, x, w, a, b, 10.0)
 check.that(got is not None, "no gradient reaches a and b: nothing may be detached, and no `torch.no_grad()`")
 check.close(got, want, rtol=1e-3, atol=1e-2, hint="wrong gradients of a and b: nothing may be detached")
 ### BEGIN HIDDEN TESTS
-for shape, n_in, n_out, r, alpha in (((7, 4), 4, 9, 1, 3.0), ((5,), 5, 2, 3, -2.0), ((1, 2, 3, 6), 6, 6, 6, 6.0), ((2, 3), 3, 3, 8, 1)):
+for shape, n_in, n_out, r, alpha in (((7, 4), 4, 9, 1, 3.0), ((5,), 5, 2, 3, -2.0), ((1, 2, 3, 6), 6, 6, 6, 6.0), ((2, 3), 3, 3, 8, 1),
+                                  ((3, 4), 4, 5, 2, 0.5)):
     x, w = torch.randn(*shape, generator=generator), torch.randn(n_out, n_in, generator=generator)
     a, b = torch.randn(r, n_in, generator=generator), torch.randn(n_out, r, generator=generator)
     check.close(lora_linear(x, w, a, b, alpha), F.linear(x, w) + F.linear(F.linear(x, a), b) * (alpha / r), rtol=1e-4, atol=1e-4,
-                hint=f"wrong for x of shape {shape}, rank {r}, alpha={alpha}")
+                hint="wrong for an x of another shape, another rank or another alpha")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1714,7 +1845,7 @@ for r, n_in, n_out, alpha in ((1, 4, 3, 2.0), (3, 3, 3, 0.5), (5, 2, 6, -4.0)):
     w, a = torch.randn(n_out, n_in, generator=generator), torch.randn(r, n_in, generator=generator)
     b, probe_x = torch.randn(n_out, r, generator=generator), torch.eye(n_in)
     want = (F.linear(probe_x, w) + F.linear(F.linear(probe_x, a), b) * (alpha / r)).T  # the layer, on each unit vector
-    check.close(merge_lora(w, a, b, alpha), want, rtol=1e-4, atol=1e-4, hint=f"wrong for rank {r} and alpha={alpha}")
+    check.close(merge_lora(w, a, b, alpha), want, rtol=1e-4, atol=1e-4, hint="wrong for another rank and another alpha")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1757,8 +1888,46 @@ def token_losses(lm, ids, shift=1):
                         for row in range(len(ids))])
 
 
+def run_together(lm, ids):
+    """The mean loss if the texts were one: the last logits of a text are held against the first token of the next."""
+    log_probs = lm(ids).logits.log_softmax(-1).flatten(0, 1)[:-1]
+    return -log_probs.gather(1, ids.flatten()[1:, None]).mean()
+
+
+def left_behind(f, old_lm, new_lm, ids):
+    """What a call changes in two models, of which one is in training mode and both are frozen in part."""
+    def state(lm):
+        return {"mode": [part.training for part in lm.modules()], "flags": [p.requires_grad for p in lm.parameters()],
+                "dtype": [str(p.dtype) for p in lm.parameters()], "weights": [p.detach().double() for p in lm.parameters()]}
+
+    old_lm.train()
+    for lm in (old_lm, new_lm):
+        for number, parameter in enumerate(lm.parameters()):
+            parameter.requires_grad = number % 2 == 0
+    earlier = [state(old_lm), state(new_lm)]
+    f(old_lm, new_lm, ids)
+    later = [state(old_lm), state(new_lm)]
+    moved = [not torch.equal(x, y) for was, now in zip(earlier, later, strict=True) for x, y in zip(was["weights"], now["weights"])]
+    return [key for key in ("mode", "flags", "dtype") if [was[key] for was in earlier] != [now[key] for now in later]] + (
+        ["weights"] if any(moved) else [])
+
+
+def spoils_both(old_lm, new_lm, ids):
+    for lm in (old_lm, new_lm):
+        lm.train(not lm.training).double().requires_grad_(False)
+        next(lm.parameters()).mul_(2)
+
+
 before, after = toy_llama(21), toy_llama(22)
-some_ids = torch.randint(29, (3, 7), generator=torch.Generator().manual_seed(0))
+some_ids = torch.randint(2, 29, (3, 7), generator=torch.Generator().manual_seed(0))
+some_ids[0, 3], some_ids[2, 5] = 0, 1
+changed = check.beside(left_behind, spoils_both, toy_llama(23), toy_llama(24), some_ids)
+check.equal(changed, ["mode", "flags", "dtype", "weights"], hint="the look at the models does not work here")
+changed = check.beside(left_behind, forgetting, toy_llama(23), toy_llama(24), some_ids)
+check.that("mode" not in changed, "a model is in another mode afterwards, eval() or train(): leave both as they are")
+check.that("flags" not in changed, "you changed requires_grad of a model's parameters: leave both models as they are")
+check.that("dtype" not in changed, "you changed the dtype of a model's parameters: leave both models as they are")
+check.that("weights" not in changed, "you changed a model's weights: leave both models as they are")
 old, new = token_losses(before, some_ids), token_losses(after, some_ids)
 want = (new.mean() - old.mean()).item()
 check.close(plain_number(forgetting(before, after, some_ids)), want, rtol=1e-4, atol=1e-4, mistakes={
@@ -1773,23 +1942,30 @@ check.close(plain_number(forgetting(before, after, some_ids)), want, rtol=1e-4, 
     "these are bits: use the natural logarithm": want / math.log(2),
     "the sign is kept: a model may also improve": abs(want),
     "that is the loss of the model after, alone": new.mean().item(),
+    "only the first text is counted: take the mean over all": (new[0].mean() - old[0].mean()).item(),
+    "only the last token of each text is counted: take the mean over all": (new[:, -1].mean() - old[:, -1].mean()).item(),
+    "shift each text by itself: the last token of a text does not predict the first of the next":
+        lambda: (run_together(after, some_ids) - run_together(before, some_ids)).item(),
+    "the tokens with the id 0 are not counted: every token is": lambda: (new - old)[some_ids[:, 1:] != 0].mean().item(),
+    "the tokens with the id 1 are not counted: every token is": lambda: (new - old)[some_ids[:, 1:] != 1].mean().item(),
 })
 ### BEGIN HIDDEN TESTS
 check.close(plain_number(forgetting(before, before, some_ids)), 0.0, atol=1e-6, hint="a model has forgotten nothing since itself")
 check.close(plain_number(forgetting(after, before, some_ids)), -want, rtol=1e-4, atol=1e-4,
             hint="wrong where the model has improved: the result is negative then")
-for rows, width in ((1, 2), (1, 9), (4, 3)):
+for rows, width, sentence in ((1, 2, "wrong for one text of two tokens"), (1, 9, "wrong for one text"),
+                              (4, 3, "wrong for more texts, of fewer tokens")):
     ids = torch.randint(29, (rows, width), generator=torch.Generator().manual_seed(width))
     want = (token_losses(after, ids).mean() - token_losses(before, ids).mean()).item()
-    check.close(plain_number(forgetting(before, after, ids)), want, rtol=1e-4, atol=1e-4, hint=f"wrong for {rows} texts of {width} tokens")
+    check.close(plain_number(forgetting(before, after, ids)), want, rtol=1e-4, atol=1e-4, hint=sentence)
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Side by side
 #
 # Everything is there: `mean_pool`, `freeze`, `lora_linear`, `forgetting`. The lab fine-tunes the real model four times on the
-# same reviews and marks it on others. As a fifth bar it asks the untrained model by a prompt, *Review: ... Verdict:*, with *good*
-# or *bad* to follow.
+# same reviews, each put into the frame *Review: ... Verdict:*, and marks it on others. For comparison it also asks the
+# untrained model: is *good* or *bad* likelier to follow that frame?
 #
 # **Predict first.** Sort the four ways by what they forget on Wikipedia text. And which has the highest accuracy on
 # 64 new reviews?
@@ -1805,15 +1981,17 @@ for rows, width in ((1, 2), (1, 9), (4, 3)):
 # %% tags=["lab"]
 import functools
 
-ALPHA, RANK, EPOCHS = 16.0, 8, runtime.pick(2, 5)
+ALPHA, RANK, EPOCHS = 16.0, 8, runtime.pick(4, 6)
+FRAME = "Review: {} Verdict:"  # what to look for is said: the last tokens then hold more of it
 train_rows, test_rows = reviews[:96], reviews[96:]
-rates = {"added": 1e-3, "partly": 1e-4, "all": 3e-5}
+rates = {"added": 1e-3, "partly": 3e-4, "all": 3e-5}
 articles = corpora.load_wikipedia(n_train=0, n_valid=4)["validation"]["text"]
 wiki = torch.tensor([tokenizer(text[:4000]).input_ids[200:328] for text in articles], device=model.device)
 
 
 def encoded_texts(rows: list[dict]):
-    return tokenizer([row["text"] for row in rows], padding=True, padding_side="right", return_tensors="pt").to(model.device)
+    texts = [FRAME.format(row["text"]) for row in rows]
+    return tokenizer(texts, padding=True, padding_side="right", return_tensors="pt").to(model.device)
 
 
 def labels_of(rows: list[dict]) -> Tensor:
@@ -1871,7 +2049,7 @@ def fine_tune(policy: str):
 
 
 def by_prompt(row: dict) -> bool:
-    good, bad = choice_log_likelihoods(model, tokenizer, f"Review: {row['text']} Verdict:", [" good", " bad"], False)
+    good, bad = choice_log_likelihoods(model, tokenizer, FRAME.format(row["text"]), [" good", " bad"], False)
     return (good > bad) == bool(row["label"])
 
 
@@ -1880,9 +2058,8 @@ reports, adapted = {}, None
 for policy in ("classifier", "added", "partly", "all"):
     after_lm, after_net, reports[policy] = fine_tune(policy)
     adapted = after_lm if policy == "added" else adapted
-    del after_net
+    del after_lm, after_net  # half a gigabyte each
     print(policy, {key: round(value, 3) for key, value in reports[policy].items()})
-del after_lm
 print(f"by a prompt, nothing trained: accuracy {prompted:.2f}")
 
 fig, axes = plots.figure(1, 4, size=(11.0, 3.0))
@@ -1905,11 +2082,13 @@ plots.caption(fig, f"The real model, fine-tuned in four ways on 96 reviews ({EPO
                   f"{r['forgotten']:+.3f} nats forgotten" for name, r in reports.items()) + ".")
 
 # %% [markdown]
-# When this was written, with the two epochs that a CPU is given here, the lab's accuracies were 64 % for the frozen model with a
-# classifier, 58 % with added layers, 61 % partly frozen and 63 % with all weights, each ± 6 points; the prompt alone, without any training,
-# had 66 %. No way was clearly better than another, or far above guessing, and on Wikipedia nothing was lost. The reviews come in pairs that share most of their words, and 24 small steps
-# move a model little. So take it as the beginning of an experiment: raise `EPOCHS` to 6, then the rates by a factor of 5, and
-# watch accuracy *and* forgetting. Which way gives most accuracy for what it loses?
+# When this was written, with the four epochs that a CPU is given here, the accuracies were 77 % for the frozen model with a
+# classifier, 78 % with added layers, and 83 % both partly frozen and with all weights, each ± 5 points. All four beat the prompt
+# without any training (66 %); 64 reviews are too few to rank them among each other. What was forgotten can be told
+# apart: 0, 0.24, 0.03 and 0.06 nats per token. That the *added* layers, with a 300th of the weights, cost most may
+# surprise. Few parameters are no protection by themselves; their learning rate is 30 times that of all weights here, and four
+# epochs are enough for them to bend the model far. Lower it, or raise `EPOCHS`, and watch accuracy *and* forgetting. With rates tuned for
+# each, adapters have been found to forget less than full fine-tuning, and to learn less (Biderman et al. 2024).
 #
 # And the proof of the added layers: merged into the weights by your `merge_lora`, they give the same logits, and the model is a
 # plain one again, with no added layer and no added cost.
@@ -1977,6 +2156,7 @@ def elo_update(rating_a: float, rating_b: float, score_a: float, k: float = 32.0
 
 # %% nbgrader={"grade": true, "grade_id": "test_elo_update", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 def two_ratings(pair):
+    check.that(not isinstance(pair, Tensor), "wanted a pair of floats, (rating_a, rating_b), not one tensor of two")
     check.that(isinstance(pair, tuple | list) and len(pair) == 2, "wanted a pair: the new ratings of a and b")
     return [plain_number(rating) for rating in pair]
 
@@ -2000,6 +2180,7 @@ check.close(two_ratings(elo_update(1900.0, 1500.0, 0.0, 22.0)), [1880.0, 1520.0]
 check.close(two_ratings(elo_update(1600.0, 1200.0, 0.5, 11.0)), [1595.5, 1204.5], hint="wrong for a draw")
 check.close(two_ratings(elo_update(1000.0, 1800.0, 0.0, 10.1)), [999.9, 1800.1], hint="800 points are odds of 100 to 1")
 check.close(two_ratings(elo_update(-40.0, -40.0, 0.5)), [-40.0, -40.0], hint="a draw among equals changes nothing")
+check.close(two_ratings(elo_update(1500.0, 1500.0, 1.0, 12.5)), [1506.25, 1493.75], hint="k need not be a whole number")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2033,7 +2214,7 @@ check.close(two_ratings(elo_update(-40.0, -40.0, 0.5)), [-40.0, -40.0], hint="a 
 # <details><summary>Hint 2</summary><code>p[:, None] + p</code> is the table of all sums p_i + p_j. The result is
 # float32 in the end: <code>.float()</code>.</details>
 # <details><summary>Hint 3</summary><code>p = wins.sum(1) / ((wins + wins.T) / (p[:, None] + p)).sum(1)</code>, then
-# <code>p = p / p.log().mean().exp()</code>, 400 times; at the end <code>p.log()</code>.</details>
+# <code>p = p / p.log().mean().exp()</code>, 400 times; at the end <code>p.log().float()</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "bradley_terry_fit", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bradley_terry_fit(wins: Tensor) -> Tensor:
@@ -2064,7 +2245,8 @@ def by_newton(wins):
 
 
 half_log3 = math.log(3) / 2
-check.close(bradley_terry_fit(torch.tensor([[0, 3], [1, 0]])), torch.tensor([half_log3, -half_log3]), rtol=0, atol=1e-3, mistakes={
+fitted = bradley_terry_fit(torch.tensor([[0, 3], [1, 0]]))
+check.close(fitted, torch.tensor([half_log3, -half_log3]), rtol=0, atol=1e-3, dtype=False, mistakes={
     "the sign is wrong: the winner has the higher rating": torch.tensor([-half_log3, half_log3]),
     "the mean must be 0": torch.tensor([2 * half_log3, 0.0]),
     "the mean must be 0: subtract it": torch.tensor([0.0, -2 * half_log3]),
@@ -2073,6 +2255,7 @@ check.close(bradley_terry_fit(torch.tensor([[0, 3], [1, 0]])), torch.tensor([hal
     "these are Elo points: give natural units": torch.tensor([half_log3, -half_log3]) * 400 / math.log(10),
     "these are logarithms to base 10: give natural ones": torch.tensor([half_log3, -half_log3]) / math.log(10),
 }, hint="with 3 wins against 1 the ratings differ by log 3")
+check.that(fitted.dtype is torch.float32, "the ratings are right, but wanted dtype float32: end with .float()")
 three = torch.tensor([[0.0, 6.0, 8.0], [2.0, 0.0, 5.0], [1.0, 4.0, 0.0]])
 check.equal(check.beside(lambda f, w: (f(w), w)[1], bradley_terry_fit, three), three, hint="you changed the table of wins in place")
 log_odds = (three.sum(1) / three.sum(0)).log()
@@ -2089,12 +2272,19 @@ for n, games in ((4, 12), (9, 5)):
     meetings = torch.full((n, n), float(games)).triu(1)
     upper = torch.binomial(meetings, torch.sigmoid(strength[:, None] - strength), generator=generator)
     table = upper + (meetings - upper).T + 0.5 * (1 - torch.eye(n))  # half a win more for everybody: a maximum exists
-    check.close(bradley_terry_fit(table), by_newton(table), rtol=0, atol=1e-3, hint=f"wrong for {n} players")
+    check.close(bradley_terry_fit(table), by_newton(table), rtol=0, atol=1e-3, hint="wrong for a tournament of more players")
 ring = torch.tensor([[0, 5, 0, 2], [1, 0, 7, 0], [0, 3, 0, 4], [3, 0, 1, 0]])  # some pairs never met, others often
 check.close(bradley_terry_fit(ring), by_newton(ring), rtol=0, atol=1e-3, hint="wrong where some pairs have never met")
 unequal = torch.tensor([[0, 90, 3], [10, 0, 1], [1, 1, 0]])
-check.close(bradley_terry_fit(unequal.double()), by_newton(unequal), rtol=0, atol=1e-3,
-            hint="wrong where some pairs met much more often than others; the result is float32, whatever the table is")
+check.close(bradley_terry_fit(unequal), by_newton(unequal), rtol=0, atol=1e-3,
+            hint="wrong where some pairs met much more often than others")
+fitted = bradley_terry_fit(unequal.double())
+check.close(fitted, by_newton(unequal), rtol=0, atol=1e-3, dtype=False, hint="wrong for a table of dtype float64")
+check.that(fitted.dtype is torch.float32, "for a table of dtype float64 the ratings are not float32: end with .float()")
+chain = torch.diag(torch.full((7,), 5), 1) + torch.diag(torch.full((7,), 2), -1)  # only neighbours met, and the odds are 5 : 2
+want = (3.5 - torch.arange(8)) * math.log(2.5)
+check.close(bradley_terry_fit(chain), want, rtol=0, atol=1e-3,
+            hint="not exact to 0.001 where eight players form a chain and only neighbours met: take more steps")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2219,6 +2409,7 @@ print("loss with no label left:", F.cross_entropy(torch.zeros(3, 5), torch.full(
 # **References**
 #
 # - L. B. Allal et al. (2025). SmolLM2: When Smol goes big. arXiv:2502.02737.
+# - D. Biderman et al. (2024). LoRA learns less and forgets less. *TMLR*.
 # - R. A. Bradley, M. E. Terry (1952). Rank analysis of incomplete block designs. *Biometrika* 39.
 # - T. Brown et al. (2020). Language models are few-shot learners. *NeurIPS*. Tables and appendices: arXiv:2005.14165.
 # - W.-L. Chiang et al. (2024). Chatbot Arena: An open platform for evaluating LLMs by human preference. *ICML*.

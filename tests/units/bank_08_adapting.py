@@ -151,6 +151,126 @@ def padded_on_the_left(model, tokenizer, prompt, choices, normalize):
         result.append(float(picked.sum()) / (n if normalize else 1))
     return result
 
+@wrong("choice_log_likelihoods", says="find the boundary for each")
+def boundary_of_the_first(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    starts = []
+    for row in rows:
+        n = 0
+        while n < len(context) and row[n] == context[n]:
+            n += 1
+        starts.append(n)
+    scores = []
+    for i, row in enumerate(rows):
+        start = starts[0]
+        total = sum(log_probs[i, t - 1, row[t]].item() for t in range(start, len(row)))
+        scores.append(total / (len(row) - start) if normalize else total)
+    return scores
+
+
+@wrong("choice_log_likelihoods", says="find the boundary for each")
+def smallest_boundary(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    starts = []
+    for row in rows:
+        n = 0
+        while n < len(context) and row[n] == context[n]:
+            n += 1
+        starts.append(n)
+    scores = []
+    for i, row in enumerate(rows):
+        start = min(starts)
+        total = sum(log_probs[i, t - 1, row[t]].item() for t in range(start, len(row)))
+        scores.append(total / (len(row) - start) if normalize else total)
+    return scores
+
+
+@wrong("choice_log_likelihoods", says="encoded alone")
+def divides_by_the_choice_alone(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    starts = []
+    for row in rows:
+        n = 0
+        while n < len(context) and row[n] == context[n]:
+            n += 1
+        starts.append(n)
+    scores = []
+    for i, row in enumerate(rows):
+        start = starts[i]
+        total = sum(log_probs[i, t - 1, row[t]].item() for t in range(start, len(row)))
+        scores.append(total / len(tokenizer(choices[i]).input_ids) if normalize else total)
+    return scores
+
+
+@wrong("choice_log_likelihoods", says="beyond its length")
+def divides_by_what_is_beyond_the_prompt(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    starts = []
+    for row in rows:
+        n = 0
+        while n < len(context) and row[n] == context[n]:
+            n += 1
+        starts.append(n)
+    scores = []
+    for i, row in enumerate(rows):
+        start = starts[i]
+        total = sum(log_probs[i, t - 1, row[t]].item() for t in range(start, len(row)))
+        scores.append(total / max(1, len(row) - len(context)) if normalize else total)
+    return scores
+
+
+@wrong("choice_log_likelihoods", says="may hold the padding token")
+def masks_the_padding_token(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True,
+                                    padding_value=tokenizer.pad_token_id).to(model.device)
+    picked = model(ids).logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    counted = ids[:, 1:] != tokenizer.pad_token_id
+    for i, row in enumerate(rows):
+        n = 0
+        while n < len(context) and row[n] == context[n]:
+            n += 1
+        counted[i, :n - 1] = False
+    totals = (picked * counted).sum(1)
+    return (totals / counted.sum(1) if normalize else totals).tolist()
+
+
+@wrong("choice_log_likelihoods", says="pad on the right")
+def on_the_left_without_a_mask(model, tokenizer, prompt, choices, normalize):
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    width, n = max(map(len, rows)), len(tokenizer(prompt).input_ids)
+    ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(row)) + row for row in rows], device=model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    return [sum(log_probs[i, t - 1, ids[i, t]].item() for t in range(width - len(row) + n, width))
+            for i, row in enumerate(rows)]
+
+
+@right("choice_log_likelihoods")
+def numbers_as_tensors(model, tokenizer, prompt, choices, normalize):
+    context = tokenizer(prompt).input_ids
+    rows = [tokenizer(prompt + choice).input_ids for choice in choices]
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
+    log_probs = model(ids).logits.log_softmax(-1)
+    scores = []
+    for i, row in enumerate(rows):
+        n = next((t for t, (x, y) in enumerate(zip(context, row)) if x != y), len(context))
+        picked = log_probs[i, n - 1:len(row) - 1].gather(-1, ids[i, n:len(row), None])
+        scores.append(picked.mean() if normalize else picked.sum())
+    return scores
+
 
 # ----------------------------------------------------------------------------------------- multiple_choice_accuracy
 
@@ -243,6 +363,91 @@ def by_a_loop(items, score):
             hits += 1
     return float(hits) / float(len(items))
 
+@wrong("multiple_choice_accuracy", says="may depend on the others")
+def one_call_for_each_choice(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = 0
+    for item in items:
+        scores = [score(item["question"], [choice])[0] for choice in item["choices"]]
+        hits += scores.index(max(scores)) == item["answer"]
+    return hits / len(items)
+
+
+@wrong("multiple_choice_accuracy", says="however low it is")
+def best_begins_at_minus_100(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = 0
+    for item in items:
+        best, where = -100, 0
+        for place, value in enumerate(score(item["question"], item["choices"])):
+            if value > best:
+                best, where = value, place
+        hits += where == item["answer"]
+    return hits / len(items)
+
+
+@wrong("multiple_choice_accuracy", says="six choices")
+def four_choices_at_most(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = 0
+    for item in items:
+        scores = score(item["question"], item["choices"])[:4]
+        hits += scores.index(max(scores)) == item["answer"]
+    return hits / len(items)
+
+
+@wrong("multiple_choice_accuracy", says="you changed the items")
+def sorted_in_place(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = 0
+    for item in items:
+        right = item["choices"][item["answer"]]
+        scores = score(item["question"], item["choices"])
+        best = item["choices"][scores.index(max(scores))]
+        item["choices"].sort()
+        item["answer"] = item["choices"].index(right)
+        hits += best == right
+    return hits / len(items)
+
+
+@wrong("multiple_choice_accuracy", says="you changed the items")
+def takes_the_key_out(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits, n = 0, len(items)
+    for item in items:
+        right = item.pop("answer")
+        scores = score(**{key: item[key] for key in ("question", "choices")})
+        hits += scores.index(max(scores)) == right
+    return hits / n
+
+
+@wrong("multiple_choice_accuracy", says="the same question")
+def one_item_for_each_question(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = {}
+    for item in items:
+        scores = score(item["question"], item["choices"])
+        hits[item["question"]] = scores.index(max(scores)) == item["answer"]
+    return sum(hits.values()) / len(hits)
+
+
+@wrong("multiple_choice_accuracy", says="whatever the choices say")
+def ties_by_the_alphabet(items, score):
+    if not items:
+        raise ValueError("no items")
+    hits = 0
+    for item in items:
+        scores = score(item["question"], item["choices"])
+        best = min(zip(scores, item["choices"]), key=lambda pair: (-pair[0], pair[1]))[1]
+        hits += item["choices"].index(best) == item["answer"]
+    return hits / len(items)
+
 
 # ------------------------------------------------------------------------------------------------- few_shot_prompt
 
@@ -328,6 +533,33 @@ def by_a_regular_expression(examples, query, template):
     start = template[:template.index("{answer}")]
     blocks = [fill(template, question=q, answer=a) for q, a in examples]
     return "\n\n".join([*blocks, fill(start, question=query).rstrip()])
+
+@wrong("few_shot_prompt", says="the spaces before it")
+def strips_the_query(examples, query, template):
+    blocks = [template.format(question=q, answer=a) for q, a in examples]
+    return "\n\n".join([*blocks, template.split("{answer}")[0].rstrip().format(question=query.strip())])
+
+
+@wrong("few_shot_prompt", says="off the end only")
+def strips_the_whole_prompt(examples, query, template):
+    blocks = [template.format(question=q, answer=a) for q, a in examples]
+    return "\n\n".join([*blocks, template.split("{answer}")[0].format(question=query)]).strip()
+
+
+@wrong("few_shot_prompt", says="the same question")
+def examples_as_a_dictionary(examples, query, template):
+    blocks = [template.format(question=q, answer=a) for q, a in dict(examples).items()]
+    return "\n\n".join([*blocks, template.split("{answer}")[0].rstrip().format(question=query)])
+
+
+@wrong("few_shot_prompt", says="backslashes")
+def substitutes_without_escaping(examples, query, template):
+    def fill(text, q, a):
+        before, _, after = text.partition("{answer}")
+        return re.sub(r"\{question\}", q, before) + a + after
+
+    start = template.split("{answer}")[0].rstrip()
+    return "\n\n".join([*[fill(template, q, a) for q, a in examples], fill(start, query, "")])
 
 
 # ---------------------------------------------------------------------------------------------- parse_final_answer
@@ -544,6 +776,115 @@ def by_one_pattern(text):
     every = [found for found in token.finditer(text) if not found["bare"]]
     return value(every[-1]) if every else None
 
+@wrong("parse_final_answer", says="whichever comes first")
+def letters_before_numbers(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    parts = re.split(r"answer(?: is|:)", plain, flags=re.IGNORECASE)
+    if len(parts) > 1:
+        found = re.search(r"(?<![\w'])[A-E](?![\w'])", parts[-1]) or re.search(number, parts[-1])
+        if found:
+            return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="a letter that stands alone")
+def numbers_before_letters(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    parts = re.split(r"answer(?: is|:)", plain, flags=re.IGNORECASE)
+    if len(parts) > 1:
+        found = re.search(number, parts[-1]) or re.search(r"(?<![\w'])[A-E](?![\w'])", parts[-1])
+        if found:
+            return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="whichever of the two")
+def one_phrase_before_the_other(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    for phrase in ("answer is", "answer:"):
+        parts = re.split(phrase, plain, flags=re.IGNORECASE)
+        found = re.search(number + r"|(?<![\w'])[A-E](?![\w'])", parts[-1]) if len(parts) > 1 else None
+        if found:
+            return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="whichever of the two")
+def the_other_phrase_before_the_one(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    for phrase in ("answer:", "answer is"):
+        parts = re.split(phrase, plain, flags=re.IGNORECASE)
+        found = re.search(number + r"|(?<![\w'])[A-E](?![\w'])", parts[-1]) if len(parts) > 1 else None
+        if found:
+            return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="is no phrase")
+def the_word_alone(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    parts = re.split(r"\banswer\b", plain, flags=re.IGNORECASE)
+    found = re.search(number + r"|(?<![\w'])[A-E](?![\w'])", parts[-1]) if len(parts) > 1 else None
+    if found:
+        return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="within the phrase too")
+def phrase_in_the_decorated_text(text):
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    parts = re.split(r"answer(?: is|:)", text, flags=re.IGNORECASE)
+    tail = re.sub(r"[*$`]", "", parts[-1]) if len(parts) > 1 else ""
+    found = re.search(number + r"|(?<![\w'])[A-E](?![\w'])", tail)
+    if found:
+        return found[0].replace(",", "")
+    plain = re.sub(r"[*$`]", "", text)
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", plain)
+    return found[-1].replace(",", "") if found else None
+
+
+@wrong("parse_final_answer", says="within brackets too")
+def brackets_in_the_decorated_text(text):
+    plain = re.sub(r"[*$`]", "", text)
+    number = r"(?:(?<![\w)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+    parts = re.split(r"answer(?: is|:)", plain, flags=re.IGNORECASE)
+    found = re.search(number + r"|(?<![\w'])[A-E](?![\w'])", parts[-1]) if len(parts) > 1 else None
+    if found:
+        return found[0].replace(",", "")
+    alone = re.fullmatch(r"\W*([A-E])\W*", plain)
+    if alone:
+        return alone[1]
+    found = re.findall(number + r"|(?<=\()[A-E](?=\))", re.sub(r"[*$`]+(?=\d)|(?<=\d)[*$`]+", "", text))
+    return found[-1].replace(",", "") if found else None
+
 
 # ----------------------------------------------------------------------------------------------------- chat_prompt
 
@@ -636,6 +977,41 @@ def joined(messages):
         dict(role="system", content="You are a helpful AI assistant named SmolLM, trained by Hugging Face")]
     lines = ["{role}\n{content}<|im_end|>\n".format(**message) for message in [*default, *messages]]
     return "<|im_start|>" + "<|im_start|>".join([*lines, "assistant\n"])
+
+@wrong("chat_prompt", says="build the text yourself")
+def asks_the_tokenizer(messages):
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+@wrong("chat_prompt", says="that its dictionary names")
+def roles_in_turn(messages):
+    default = {"role": "system", "content": "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+    if messages[0]["role"] != "system":
+        messages = [default, *messages]
+    roles = ["system", *["user", "assistant"] * len(messages)]
+    turns = [f"<|im_start|>{role}\n{m['content']}<|im_end|>\n" for role, m in zip(roles, messages)]
+    return "".join(turns) + "<|im_start|>assistant\n"
+
+
+@wrong("chat_prompt", says="without content")
+def leaves_empty_messages_out(messages):
+    default = {"role": "system", "content": "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+    messages = [m for m in messages if m["content"]]
+    if messages[0]["role"] != "system":
+        messages = [default, *messages]
+    turns = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages]
+    return "".join(turns) + "<|im_start|>assistant\n"
+
+
+@wrong("chat_prompt", says="an empty system message")
+def default_for_an_empty_one(messages):
+    default = {"role": "system", "content": "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+    if messages[0]["role"] != "system":
+        messages = [default, *messages]
+    elif not messages[0]["content"]:
+        messages = [default, *messages[1:]]
+    turns = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages]
+    return "".join(turns) + "<|im_start|>assistant\n"
 
 
 # ------------------------------------------------------------------------------------------------------ sft_labels
@@ -797,6 +1173,23 @@ def a_small_machine(messages, tokenizer):
         i += 1
     return list(ids), labels
 
+@wrong("sft_labels", says="the line `assistant`")
+def a_turn_from_any_line(messages, tokenizer):
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    coded = tokenizer(text, return_offsets_mapping=True)
+    spans = [m.span(1) for m in re.finditer(r"(?:^|\n|<\|im_start\|>)assistant\n(.*?<\|im_end\|>)", text, re.DOTALL)]
+    return coded.input_ids, [i if any(a <= s < b for a, b in spans) else -100
+                             for i, (s, _) in zip(coded.input_ids, coded["offset_mapping"])]
+
+
+@wrong("sft_labels", says="an answer of several lines")
+def answers_of_one_line(messages, tokenizer):
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    coded = tokenizer(text, return_offsets_mapping=True)
+    spans = [m.span(1) for m in re.finditer(r"<\|im_start\|>assistant\n(.*?<\|im_end\|>)", text)]
+    return coded.input_ids, [i if any(a <= s < b for a, b in spans) else -100
+                             for i, (s, _) in zip(coded.input_ids, coded["offset_mapping"])]
+
 
 # ------------------------------------------------------------------------------------------------------- mean_pool
 
@@ -852,6 +1245,10 @@ def row_by_row(hidden, mask):
 def as_a_matrix_product(hidden, mask):
     weights = mask.float() / mask.float().sum(1, keepdim=True)
     return torch.einsum("bt,btd->bd", weights, hidden.float()).to(hidden.dtype)
+
+@wrong("mean_pool", says="any number of texts")
+def always_two_texts(hidden, mask):
+    return torch.stack([hidden[i][mask[i].bool()].mean(0) for i in range(2)])
 
 
 # ---------------------------------------------------------------------------------------------------------- freeze
@@ -997,6 +1394,34 @@ def by_a_set_of_names(model, policy):
         parameter.requires_grad_(name in table[policy])
     return sorted(table[policy])
 
+@wrong("freeze", says="a part of a name")
+def policies_by_their_beginning(model, policy):
+    known = [one for one in ("classifier", "added", "partly", "all") if one.startswith(policy.lower())]
+    if not known and policy != "lora":
+        raise ValueError(policy)
+    policy = known[0] if known else "added"
+    n = len(model.backbone.layers)
+    upper = tuple(f"backbone.layers.{i}." for i in range(n - max(1, n // 4), n))
+    for name, p in model.named_parameters():
+        top, lora = name.startswith("classifier."), "lora_" in name
+        p.requires_grad = {"classifier": top, "added": top or lora, "all": True,
+                           "partly": top or (not lora and name.startswith((*upper, "backbone.norm.")))}[policy]
+    return [name for name, p in model.named_parameters() if p.requires_grad]
+
+
+@wrong("freeze", says="a name in capitals")
+def policies_in_any_case(model, policy):
+    policy = policy.lower()
+    if policy not in ("classifier", "added", "partly", "all"):
+        raise ValueError(policy)
+    n = len(model.backbone.layers)
+    upper = tuple(f"backbone.layers.{i}." for i in range(n - max(1, n // 4), n))
+    for name, p in model.named_parameters():
+        top, lora = name.startswith("classifier."), "lora_" in name
+        p.requires_grad = {"classifier": top, "added": top or lora, "all": True,
+                           "partly": top or (not lora and name.startswith((*upper, "backbone.norm.")))}[policy]
+    return [name for name, p in model.named_parameters() if p.requires_grad]
+
 
 # ------------------------------------------------------------------------------------------------------ lora_delta
 
@@ -1039,6 +1464,11 @@ def by_einsum(a, b, alpha):
 @right("lora_delta")
 def sum_of_outer_products(a, b, alpha):
     return sum(torch.outer(column, row) for column, row in zip(b.T, a)) * alpha / len(a)
+
+@wrong("lora_delta", says="in place")
+def scales_b_in_place(a, b, alpha):
+    b *= alpha / a.shape[0]
+    return b @ a
 
 
 # ----------------------------------------------------------------------------------------------------- lora_linear
@@ -1089,6 +1519,10 @@ def through_the_delta(x, w, a, b, alpha):
 @right("lora_linear")
 def by_linear(x, w, a, b, alpha):
     return F.linear(x, w) + F.linear(F.linear(x, a), b) * alpha / b.shape[-1]
+
+@wrong("lora_linear", says="another alpha")
+def whole_scale(x, w, a, b, alpha):
+    return x @ w.T + int(alpha) / a.shape[0] * (x @ a.T @ b.T)
 
 
 # ------------------------------------------------------------------------------------------------------ merge_lora
@@ -1195,6 +1629,109 @@ def by_gathered_log_probabilities(model_before, model_after, ids):
     old, new = (lm(ids).logits[:, :-1].log_softmax(-1).gather(-1, targets) for lm in (model_before, model_after))
     return (old - new).mean()
 
+@wrong("forgetting", says="eval() or train()")
+def leaves_eval_on(model_before, model_after, ids):
+    def loss(lm):
+        lm.eval()
+        logits = lm(ids).logits
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="eval() or train()")
+def switches_training_on(model_before, model_after, ids):
+    def loss(lm):
+        lm.eval()
+        logits = lm(ids).logits
+        lm.train()
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="requires_grad")
+def freezes_both(model_before, model_after, ids):
+    def loss(lm):
+        lm.requires_grad_(False)
+        logits = lm(ids).logits
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="the dtype of a model's parameters")
+def leaves_double_on(model_before, model_after, ids):
+    def loss(lm):
+        lm.double()
+        logits = lm(ids).logits
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="a model's weights")
+def scales_the_weights(model_before, model_after, ids):
+    def loss(lm):
+        logits = lm(ids).logits
+        lm.get_input_embeddings().weight.data.mul_(1.5)
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="only the first text")
+def of_the_first_text(model_before, model_after, ids):
+    def loss(lm):
+        return F.cross_entropy(lm(ids).logits[0, :-1], ids[0, 1:]).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="only the last token")
+def of_the_last_token(model_before, model_after, ids):
+    def loss(lm):
+        return F.cross_entropy(lm(ids).logits[:, -2], ids[:, -1]).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="shift each text by itself")
+def shifts_the_flat_batch(model_before, model_after, ids):
+    def loss(lm):
+        return F.cross_entropy(lm(ids).logits.flatten(0, 1)[:-1], ids.flatten()[1:]).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="the id 0 are not counted")
+def ignores_the_id_0(model_before, model_after, ids):
+    def loss(lm):
+        logits = lm(ids).logits
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), ignore_index=0).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@wrong("forgetting", says="the id 1 are not counted")
+def ignores_the_id_1(model_before, model_after, ids):
+    def loss(lm):
+        logits = lm(ids).logits
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), ignore_index=1).item()
+
+    return loss(model_after) - loss(model_before)
+
+
+@right("forgetting")
+def puts_the_mode_back(model_before, model_after, ids):
+    losses = []
+    for lm in (model_before, model_after):
+        mode = lm.training
+        lm.eval()
+        losses.append(F.cross_entropy(lm(ids).logits[:, :-1].transpose(1, 2), ids[:, 1:]))
+        lm.train(mode)
+    return (losses[1] - losses[0]).item()
+
 
 # ------------------------------------------------------------------------------------------------------ elo_update
 
@@ -1254,6 +1791,18 @@ def by_sigmoid(rating_a, rating_b, score_a, k=32.0):
     gap = torch.tensor((rating_a - rating_b) * math.log(10) / 400, dtype=torch.float64)
     moved = k * (score_a - torch.sigmoid(gap).item())
     return (rating_a + moved, rating_b - moved)
+
+@wrong("elo_update", says="not one tensor of two")
+def both_in_one_tensor(rating_a, rating_b, score_a, k=32.0):
+    expected = 1 / (1 + 10 ** ((rating_b - rating_a) / 400))
+    gain = k * (score_a - expected)
+    return torch.tensor([rating_a + gain, rating_b - gain])
+
+
+@wrong("elo_update", says="a whole number")
+def whole_k(rating_a, rating_b, score_a, k=32.0):
+    gain = int(k) * (score_a - 1 / (1 + 10 ** ((rating_b - rating_a) / 400)))
+    return rating_a + gain, rating_b - gain
 
 
 # ----------------------------------------------------------------------------------------------- bradley_terry_fit
@@ -1342,6 +1891,37 @@ def fills_the_diagonal(wins):
     return p.log().float()
 
 
+@wrong("bradley_terry_fit", says="take more steps")
+def fifty_steps(wins):
+    wins = wins.double()
+    p = torch.ones(len(wins), dtype=torch.float64)
+    for _ in range(50):
+        p = wins.sum(1) / ((wins + wins.T) / (p[:, None] + p)).sum(1)
+        p = p / p.log().mean().exp()
+    return p.log().float()
+
+
+@wrong("bradley_terry_fit", says="take more steps")
+def a_hundred_steps(wins):
+    wins = wins.double()
+    p = torch.ones(len(wins), dtype=torch.float64)
+    for _ in range(100):
+        p = wins.sum(1) / ((wins + wins.T) / (p[:, None] + p)).sum(1)
+        p = p / p.log().mean().exp()
+    return p.log().float()
+
+
+@wrong("bradley_terry_fit", says="for a table of dtype float64")
+def dtype_of_the_table(wins):
+    dtype = wins.dtype if wins.is_floating_point() else torch.float32
+    wins = wins.double()
+    p = torch.ones(len(wins), dtype=torch.float64)
+    for _ in range(400):
+        p = wins.sum(1) / ((wins + wins.T) / (p[:, None] + p)).sum(1)
+        p = p / p.log().mean().exp()
+    return p.log().to(dtype)
+
+
 @right("bradley_terry_fit")
 def by_newtons_method(wins):
     w = wins.double()
@@ -1378,6 +1958,10 @@ equivalent("choice_log_likelihoods",
            "-> nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)", why=on_cpu)
 equivalent("choice_log_likelihoods", "model(ids).logits[:, :-1].float() -> model(ids).logits[:, :-1]",
            why="in float32, the dtype of the models here, float() gives the tensor itself")
+equivalent("choice_log_likelihoods", "logits.transpose(1, 2) -> logits.transpose(2, 1)",
+           why="to swap two axes is the same in either order")
+equivalent("choice_log_likelihoods", ".item() -> picked.mean() if normalize else picked.sum()",
+           why="a tensor of one number is as good as a float here")
 equivalent("choice_log_likelihoods", "start = 0: 0 -> 1",
            why="the first token has nothing before it and is never scored: each text shares it with its prompt")
 equivalent("forgetting", ".item() -> F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())",
