@@ -68,6 +68,8 @@ device = model.device
 # $F(x)$ of being up to $x$, over all $x$. For $n$ samples that really come from $F$ it is about $1/\sqrt{n}$, and it exceeds
 # $2.5/\sqrt{n}$ about seven times in a million (the tail of Kolmogorov's distribution, $2e^{-2 \cdot 2.5^2}$). The tests
 # allow that much. The two small nets below are for tests too. You need not read this cell.
+#
+# Two rules hold for all exercises: **no answer changes its arguments**, and where float32 tensors go in, float32 comes out.
 
 # %%
 def kolmogorov_smirnov(samples: Tensor, cdf: Callable) -> float:
@@ -102,6 +104,11 @@ def random_net(d: int, seed: int, size: float = 0.5) -> Callable:
     first, second = size * torch.randn(2, d, d, generator=generator)
     bias = size * torch.randn(d, generator=generator)
     return lambda x: torch.tanh(x @ first) @ second + bias
+
+
+def first_of_pair(got):
+    """x, where coupling_inverse returns x or the pair (x, log_det)."""
+    return got[0] if isinstance(got, tuple | list) and len(got) == 2 else got
 
 
 # %% [markdown]
@@ -212,7 +219,23 @@ for rate in (1.0, 3.0):
     waits = check.beside(draw, inverse_cdf_sample, lambda u, rate=rate: -torch.log1p(-u) / rate, 10000, 2, 1)[0]
     check_samples(waits, 10000, lambda x, rate=rate: 1 - torch.exp(-rate * x.clamp(0)),
                   hint="wrong for exponentially distributed waiting times")
-for few in (1, 2, 7):
+
+
+def draw_pairs(sample, inverse, seed, times):
+    """(times, 2): pairs of samples, all from one generator; runs beside the answer."""
+    source = torch.Generator().manual_seed(seed)
+    return torch.stack([sample(inverse, 2, source) for _ in range(times)])
+
+
+pairs = check.beside(draw_pairs, inverse_cdf_sample, lambda u: 3 * u, 4, 2000)
+check.shape(pairs, (2000, 2), hint="wrong shape for n = 2")
+together = torch.corrcoef(pairs.T.double())[0, 1].item()
+check.that(abs(together) < 0.1, "the samples of one call depend on each other: draw n independent numbers, and do not spread, "
+                                "mirror or repeat them")
+for which in range(2):
+    check_samples(pairs[:, which].contiguous(), 2000, lambda x: x.clamp(0, 3) / 3,
+                  hint="wrong for n = 2: many such pairs together are not distributed as `inverse_cdf` says")
+for few in (1, 2, 7, 30001):
     check.shape(inverse_cdf_sample(lambda u: 5 + u, few, torch.Generator().manual_seed(3)), (few,),
                 hint="the number of samples is `n`")
 ### END HIDDEN TESTS
@@ -292,7 +315,7 @@ check_samples(fell, 5000, falling_cdf, mistakes={
     "the density is still y/2: the samples came back, or their order was turned but not their density":
         lambda y: y.clamp(0, 2) ** 2 / 4,
     "1 - x/2 is the formula of the density, not of a transformation": lambda y: 1 - (1 - y.clamp(0, 1)) ** 2,
-    "these are uniform on [0, 1]: you went through the first CDF, and must go back through the inverse of the second":
+    "these are uniform on [0, 1]: if you went through the first CDF, go back through the inverse of the second":
         lambda y: y.clamp(0, 1),
     "of the two solutions of the quadratic equation take the one in [0, 2]": lambda y: (y.clamp(2, 4) - 2) ** 2 / 4,
     "the results are negative: shift them into [0, 2]": lambda y: 1 - y.clamp(-2, 0) ** 2 / 4,
@@ -442,6 +465,12 @@ check.close(wide(table - 3), Normal(1.0, 3.0).log_prob(table - 3).exp(), hint="w
 gumbel = pdf_of_transform(lambda x: torch.exp(-x), lambda y: torch.exp(-y), lambda y: -torch.exp(-y))
 check.close(gumbel(table), torch.distributions.Gumbel(0.0, 1.0).log_prob(table).exp(),
             hint="wrong for y = -log(x) with x exponential")
+narrow = pdf_of_transform(lambda x: Normal(1.0, 1.0).log_prob(x).exp(), lambda y: 10 * y, lambda y: torch.full_like(y, 10.0))
+thin = torch.linspace(-0.2, 0.4, 12).reshape(3, 4)
+check.close(narrow(thin), Normal(0.1, 0.1).log_prob(thin).exp(), mistakes={
+    "a density may exceed 1: do not clamp it": Normal(0.1, 0.1).log_prob(thin).exp().clamp(max=1),
+    "`p_x` gets inverse(y) with its sign: only the derivative loses it": Normal(0.1, 0.1).log_prob(thin.abs()).exp(),
+}, hint="wrong for y = x / 10 with x normal around 1")
 check.close(squared(torch.tensor([0.5, 3.9])), torch.full((2,), 0.25), hint="two densities made one after the other must "
                                                                             "not get into each other's way")
 ### END HIDDEN TESTS
@@ -534,7 +563,7 @@ check.close(got, torch.full((3,), math.log(5)), mistakes={
     "that is the logarithm of the product of the diagonal, which is the determinant of triangular matrices only":
         torch.full((3,), math.log(3)),
     "that is the sign of the determinant: slogdet gives the sign first, then the logarithm": torch.full((3,), -1.0),
-    "the sign is wrong: that is the inverse map": torch.full((3,), -math.log(5)),
+    "the sign is wrong: that is the inverse map, or the determinant's sign was multiplied in": torch.full((3,), -math.log(5)),
 }, hint="wrong for a linear map with determinant -5")
 check.close(log_det_jacobian(polar, points), points[:, 0].log(), mistakes={
     "each point has a Jacobian of its own: you used that of the first": torch.zeros(3),
@@ -542,8 +571,14 @@ check.close(log_det_jacobian(polar, points), points[:, 0].log(), mistakes={
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(0)
 shrunk = log_det_jacobian(lambda p: -p / 1000, torch.randn(2, 120, generator=generator))
-check.close(shrunk, torch.full((2,), -120 * math.log(1000)), rtol=1e-4,
-            hint="the determinant underflowed: use slogdet, which never forms it")
+check.close(shrunk, torch.full((2,), -120 * math.log(1000)), rtol=1e-4, mistakes={
+    "the determinant underflowed: use slogdet, which never forms it": torch.full((2,), -math.inf),
+}, hint="wrong for f(x) = -x / 1000 in 120 dimensions")
+factors = torch.logspace(-6, 0, 120)
+uneven = log_det_jacobian(lambda p: factors * p, torch.randn(2, 120, generator=generator))
+check.close(uneven, factors.double().log().sum().float().expand(2), rtol=1e-4, mistakes={
+    "the determinant underflowed, scaled or not: use slogdet, which never forms it": torch.full((2,), -math.inf),
+}, hint="wrong for a map of 120 dimensions that shrinks each by another factor")
 cubes = torch.randn(5, 4, generator=generator).double()
 check.close(log_det_jacobian(lambda p: p**3, cubes), (3 * cubes**2).log().sum(1),
             hint="wrong for f(x) = x³ in four dimensions, in float64")
@@ -571,7 +606,7 @@ def show_grid(strength: float) -> None:
     side = torch.linspace(-2, 2, 21)
     corners = torch.cartesian_prod(side, side).reshape(21, 21, 2)
     cells = torch.stack([corners[:-1, :-1], corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:]], 2).reshape(-1, 4, 2)
-    change = log_det_jacobian(warp, cells.mean(1))
+    change = log_det_jacobian(warp, cells.mean(1)).detach()
     fig, axes = plots.figure(1, 2, size=(9.6, 4.2))
     for ax, shapes, title in ((axes[0], cells, "x"), (axes[1], warp(cells), "z = f(x)")):
         drawn = PolyCollection(shapes.numpy(), cmap=plots.SIGNED, edgecolors=plots.GREY, linewidths=0.4)
@@ -692,6 +727,7 @@ z, log_det = got
 check.close(z, torch.tensor([[1.0, 16.0], [2.0, 6.0], [0.0, 14.0]]), mistakes={
     "the nets must see only the coordinates that pass: call them on mask * x":
         torch.tensor([[1.0, 19.0], [2.0, 5.0], [0.0, 18.0]]),
+    "the nets see (1 - mask) * x: they get mask * x": torch.tensor([[1.0, 16.0], [2.0, 8.0], [0.0, 18.0]]),
     "the mask is upside down: 1 is where a coordinate passes": torch.stack([x[:, 0] * math.exp(9) + 7, x[:, 1]], 1),
     "s is a logarithm: multiply by exp(s)": torch.stack([x[:, 0], x[:, 1] * x[:, 0] * math.log(2) + 10], 1),
     "that is the inverse: forward multiplies by exp(s), then adds t":
@@ -704,7 +740,8 @@ check.close(z, torch.tensor([[1.0, 16.0], [2.0, 6.0], [0.0, 14.0]]), mistakes={
     "the coordinates with mask 1 must pass without scaling":
         torch.tensor([[math.exp(9), 16.0], [2 * math.exp(9), 6.0], [0.0, 14.0]]),
 }, hint="z is wrong")
-check.shape(log_det, (3,), hint="log_det has one number for each point: sum over the coordinates, not over the batch")
+check.shape(log_det, (3,), hint="log_det has one number for each point, without a further dimension: sum over the "
+                                "coordinates, not over the batch, and without keepdim")
 check.close(log_det, torch.tensor([1.0, 2.0, 0.0]) * math.log(2), mistakes={
     "only the coordinates that are changed count: what scale_net says about the others must be masked out":
         torch.tensor([1.0, 2.0, 0.0]) * math.log(2) + 9,
@@ -726,6 +763,17 @@ def coordinate_by_coordinate(x, mask, scale_net, shift_net):
     return torch.stack(columns, 1), [i for i in range(len(mask)) if not mask[i]]
 
 
+strong = constant_net(9.0, 12.0, -11.0), constant_net(7.0, 1.0, -2.0)
+far = torch.tensor([[1.0, 2.0, -3e5], [-2.0, 0.5, 2e5]])
+z, log_det = coupling_forward(far, torch.tensor([1.0, 0.0, 0.0]), *strong)
+check.close(z, torch.stack([far[:, 0], far[:, 1] * math.exp(12) + 1, far[:, 2] * math.exp(-11) - 2], 1), rtol=1e-4,
+            hint="z is wrong where s is large: use s as it is, without clamp or tanh")
+check.close(log_det, torch.ones(2), hint="log_det is wrong where s is large: use s as it is, without clamp or tanh")
+z, log_det = coupling_forward(torch.ones(2, 120), torch.zeros(120), constant_net(*[8.0] * 120), constant_net(*[1.0] * 120))
+check.close(z, torch.full((2, 120), math.exp(8) + 1), hint="z is wrong in 120 dimensions")
+check.close(log_det, torch.full((2,), 960.0), mistakes={
+    "log_det overflowed: add the entries of s, without forming the product of exp(s)": torch.full((2,), math.inf),
+}, hint="log_det is wrong in 120 dimensions")
 for number, pattern in enumerate(([1, 0, 1], [0, 0, 1, 0, 1], [0, 1], [1, 1, 1], [0, 0, 0, 0])):
     d, mask = len(pattern), torch.tensor(pattern).float()
     nets = random_net(d, number), random_net(d, 50 + number)
@@ -744,7 +792,8 @@ for number, pattern in enumerate(([1, 0, 1], [0, 0, 1, 0, 1], [0, 1], [1, 1, 1],
 #
 # Write `coupling_inverse(z, mask, scale_net, shift_net)`, the way back: the $x$ (B, D) that `coupling_forward` would send to
 # `z` (B, D), for the same mask and nets. Return `x`. (If you would rather return the pair of `x` and the log-determinant of
-# this inverse map, that is accepted; nothing here needs it.) Leave `z` as it was.
+# this inverse map, that is accepted; nothing here needs it, and your `sample_flow` must then take the first of the two.) Leave
+# `z` as it was.
 #
 # <details><summary>Hint 1</summary>The coordinates that pass are the same in z and in x. What do the nets need?</details>
 # <details><summary>Hint 2</summary>Undo the two steps in the opposite order: the last thing that was done was to add
@@ -764,10 +813,6 @@ def coupling_inverse(z: Tensor, mask: Tensor, scale_net: Callable[[Tensor], Tens
 
 
 # %% nbgrader={"grade": true, "grade_id": "test_coupling_inverse", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-def first_of_pair(got):
-    return got[0] if isinstance(got, tuple | list) and len(got) == 2 else got
-
-
 # The layer of the last test: the second coordinate was multiplied by 2 to the power of the first, and 10 was added.
 scale = lambda p: torch.stack([torch.full_like(p[:, 0], 9.0), math.log(2) * p[:, 0]], 1)
 shift = lambda p: torch.stack([torch.full_like(p[:, 0], 7.0), 10 + p[:, 1]], 1)
@@ -783,10 +828,20 @@ check.close(first_of_pair(coupling_inverse(z, torch.tensor([1.0, 0.0]), scale, s
     "the coordinates that pass are missing: add mask * z": torch.tensor([[0.0, 3.0], [0.0, -1.0], [0.0, 4.0]]),
     "the coordinates with mask 1 must pass unchanged":
         torch.stack([(z[:, 0] - 7) * math.exp(-9), torch.tensor([3.0, -1.0, 4.0])], 1),
+    "the coordinates with mask 1 must pass without a shift: multiply t by 1 - mask":
+        torch.stack([z[:, 0] - 7, torch.tensor([3.0, -1.0, 4.0])], 1),
+    "the coordinates with mask 1 must pass without scaling: multiply s by 1 - mask":
+        torch.stack([z[:, 0] * math.exp(-9), torch.tensor([3.0, -1.0, 4.0])], 1),
+    "the nets see (1 - mask) * z: they get mask * z": torch.tensor([[1.0, -10.0], [2.0, -10.0], [0.0, -10.0]]),
 }, hint="this is not the x that was sent to z")
 ### BEGIN HIDDEN TESTS
 kept = check.beside(lambda f, z, m, s, t: (f(z, m, s, t), z)[1], coupling_inverse, z, torch.tensor([0.0, 1.0]), scale, shift)
 check.equal(kept, z, hint="you changed `z` in place")
+strong = constant_net(9.0, 12.0, -11.0), constant_net(7.0, 1.0, -2.0)
+far = torch.tensor([[1.0, 3e5, 2.0], [-2.0, -5e5, -4.0]])
+check.close(first_of_pair(coupling_inverse(far, torch.tensor([1.0, 0.0, 0.0]), *strong)),
+            torch.stack([far[:, 0], (far[:, 1] - 1) * math.exp(-12), (far[:, 2] + 2) * math.exp(11)], 1), rtol=1e-4,
+            hint="not the x that was sent to z where s is large: use s as it is, without clamp or tanh")
 for number, pattern in enumerate(([1, 0, 1], [0, 0, 1, 0, 1], [0, 1], [1, 1, 1], [0, 0, 0, 0])):
     d, mask = len(pattern), torch.tensor(pattern).float()
     nets = random_net(d, number), random_net(d, 50 + number)
@@ -810,7 +865,7 @@ def show_banana(bend: float, spread: float) -> None:
     keep_first = torch.tensor([1.0, 0.0])
     nets = (lambda p: spread * p[:, :1].expand_as(p), lambda p: bend * (p[:, :1] ** 2 - 1).expand_as(p))
     z = torch.randn(1500, 2, generator=torch.Generator().manual_seed(0))
-    x = coupling_inverse(z, keep_first, *nets)
+    x = first_of_pair(coupling_inverse(z, keep_first, *nets))
     back, log_det = coupling_forward(x, keep_first, *nets)
     fig, axes = plots.figure(1, 2, size=(9.6, 4.0))
     for ax, points, title in ((axes[0], z, "noise z"), (axes[1], x, "x, one layer back")):
@@ -851,9 +906,10 @@ play(show_banana, bend=slider(-0.8, -1.5, 1.5, 0.1, "bend"), spread=slider(0.3, 
 #
 # ### Exercise: `flow_log_prob` (5 points, 20 minutes)
 #
-# Write `flow_log_prob(x, layers)`: for `x` (B, D), the log-density (B,) of each point, in nats. `layers` is a list of triples
-# as above; it may be empty, and then the density is the standard normal in $D$ dimensions. Gradients must reach the nets, since
-# minus the mean of your result will be the loss.
+# Write `flow_log_prob(x, layers)`: for `x` (B, D), the log-density (B,) of each point, in nats and in the dtype of `x`, float32.
+# `layers` is a list of triples as above; it may be empty, and then the density is the standard normal in $D$ dimensions. Points
+# may lie so far out that their density is 0 in floating point; their log-density is wanted all the same. Gradients must reach the
+# nets, since minus the mean of your result will be the loss. Leave `layers` as it was.
 #
 # <details><summary>Hint 1</summary>Two running values: the point h, and the sum of the log-determinants.</details>
 # <details><summary>Hint 2</summary>The normal density in D dimensions is a product over the coordinates, and its logarithm a sum.
@@ -906,7 +962,25 @@ check.close(got, want, mistakes={
     "the normal has exp(-z²/2): the factor 1/2 is missing": -(z**2).sum(1) - math.log(2 * math.pi) + math.log(3),
 }, hint="wrong for two layers of constants")
 ### BEGIN HIDDEN TESTS
-check.close(flow_log_prob(x, []), Normal(0.0, 1.0).log_prob(x).sum(1), hint="without layers the density is the normal")
+def call_twice(log_prob, points, layers):
+    """Two calls with the same layers, and the masks that the list holds after the first; runs beside the answer."""
+    whole = list(layers)
+    return log_prob(points, layers), [layer[0] for layer in layers], log_prob(points, whole)
+
+
+unlike = [torch.tensor(pattern) for pattern in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0])]
+once, left, again = check.beside(call_twice, flow_log_prob, x, [
+    (mask, constant_net(0.5, 0.25), constant_net(1.0, 2.0)) for mask in unlike])
+check.equal(left, unlike, hint="you changed the list `layers`: leave it as it was")
+check.close(again, once, hint="a second call with the same `layers` gave something else")
+check.close(flow_log_prob(x, []), Normal(0.0, 1.0).log_prob(x).sum(1),
+            hint="`layers` may be empty: then the density is the standard normal, with dtype float32 and shape (B,)")
+check.close(flow_log_prob(x, stack[:1]), Normal(0.0, 1.0).log_prob(x * torch.tensor([2.0, 1.0]) + torch.tensor([1.0, -1.0])).sum(1)
+            + math.log(2), hint="wrong for a flow of a single layer")
+outside = torch.tensor([[20.0, -15.0], [-3.0, 90.0]])
+check.close(flow_log_prob(outside, stack), Normal(mean, deviation).log_prob(outside).sum(1), mistakes={
+    "far out the density is 0 in floating point: add logarithms, and never form the density": torch.full((2,), -math.inf),
+}, hint="wrong for points far out")
 
 
 def forward_through(x, layers):
@@ -938,8 +1012,10 @@ for number, patterns in enumerate(([[1, 0], [0, 1], [1, 0]], [[1, 0, 1], [0, 1, 
         lambda p, layers=layers: forward_through(p[None], layers)[0], point) for point in x])
     normal = torch.distributions.MultivariateNormal(torch.zeros(d), torch.eye(d))
     want = normal.log_prob(forward_through(x, layers)) + torch.linalg.slogdet(jacobians).logabsdet
-    check.close(flow_log_prob(x, layers), want, atol=1e-4, hint=f"wrong for {len(patterns)} layers in {d} dimensions")
-    check.close(flow_log_prob(x[:1], layers), want[:1], atol=1e-4, hint="wrong for a batch of one point")
+    check.close(flow_log_prob(x, layers), want, atol=1e-4, hint=f"the log-density is wrong for {len(patterns)} layers in {d} "
+                                                                "dimensions; or is your coupling_forward not right yet?")
+    check.close(flow_log_prob(x[:1], layers), want[:1], atol=1e-4,
+                hint="wrong for a batch of one point; or is your coupling_forward not right yet?")
 
 masks = [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
 matrices = list(torch.randn(4, 2, 2, generator=torch.Generator().manual_seed(5)))
@@ -954,7 +1030,8 @@ images = forward_through(x, chain)
 grown = own[0](x * masks[0])[:, 1] + own[2](forward_through(x, chain[:1]) * masks[1])[:, 0]
 known = torch.autograd.grad((images.square().sum(1) / 2 - grown).mean(), free)
 for slope, true in zip(slopes, known, strict=True):
-    check.close(slope, true, atol=1e-4, hint="the gradients are wrong: something on the way was cut off from the nets")
+    check.close(slope, true, atol=1e-4, hint="the gradients are wrong: something on the way was cut off from the nets, "
+                                              "here or in coupling_forward")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -962,7 +1039,7 @@ for slope, true in zip(slopes, known, strict=True):
 #
 # Write `sample_flow(n, layers, generator)`: `n` independent samples (n, D) of the flow whose log-density `flow_log_prob` gives.
 # `layers` is the same list (data to noise), with at least one layer; $D$ is the length of a mask. All randomness comes from
-# `generator`, as it is, and the samples are on its device.
+# `generator`, as it is, and the samples are on its device. Leave `layers` as it was.
 #
 # <details><summary>Hint 1</summary>Start where the flow ends: at standard normal noise.</details>
 # <details><summary>Hint 2</summary>The layer that came last on the way forward is undone first.</details>
@@ -987,7 +1064,7 @@ def sample_flow(n: int, layers: list[tuple[Tensor, Callable, Callable]], generat
 def draw_points(sample, n, layers, seed, times):
     """What `times` calls with one generator give; runs beside the answer."""
     source = torch.Generator().manual_seed(seed)
-    return [sample(n, layers, source) for _ in range(times)]
+    return [sample(n, list(layers), source) for _ in range(times)]
 
 
 # The two layers of the last test: z = (6x + 1, x/2 + 3/2).
@@ -1017,6 +1094,26 @@ check.that(not torch.equal(check.beside(draw_points, sample_flow, 10000, stack, 
            "another seed gave the same samples: draw at random, from `generator`")
 
 
+def draw_again(sample, layers, seed):
+    """Two draws from one seed, and the masks that the list holds after the first; runs beside the answer."""
+    whole = list(layers)
+    points = sample(5, layers, torch.Generator().manual_seed(seed))
+    return points, [layer[0] for layer in layers], sample(5, whole, torch.Generator().manual_seed(seed))
+
+
+def draw_pairs(sample, layers, seed, times):
+    """(times, 2, D): pairs of points, all from one generator; runs beside the answer."""
+    source = torch.Generator().manual_seed(seed)
+    return torch.stack([sample(2, layers, source) for _ in range(times)])
+
+
+unlike = [torch.tensor(pattern) for pattern in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0])]
+once, left, again = check.beside(draw_again, sample_flow, [
+    (mask, constant_net(0.5, 0.25), constant_net(1.0, 2.0)) for mask in unlike], 4)
+check.equal(left, unlike, hint="you changed the list `layers`: leave it as it was")
+check.close(again, once, hint="a second call with the same `layers` and the same seed gave something else")
+
+
 def to_noise(x, layers):
     """The z of points x (B, D), coordinate by coordinate."""
     for mask, scale_net, shift_net in layers:
@@ -1035,11 +1132,21 @@ for number, patterns in enumerate(([[1, 0], [0, 1], [1, 0]], [[1, 0, 1], [0, 1, 
     noise = to_noise(points, layers)
     for i in range(d):
         check_samples(noise[:, i].contiguous(), 5000, Normal(0.0, 1.0).cdf,
-                      hint=f"wrong for {len(patterns)} layers in {d} dimensions: sent forward, the samples are not normal")
+                      hint=f"the samples are wrong for {len(patterns)} layers in {d} dimensions: sent forward, they are not "
+                           "normal; or is your coupling_inverse not right yet?")
     together = torch.corrcoef(torch.cat([noise.T[:, 1:], noise.T[:, :-1]]).double()) - torch.eye(2 * d)
     check.that(bool((together.abs() < 0.08).all()), "the noise of different coordinates or points goes together: draw n * D "
                                                     "independent numbers")
-check.shape(sample_flow(1, stack, torch.Generator().manual_seed(0)), (1, 2), hint="wrong shape for n = 1")
+pairs = check.beside(draw_pairs, sample_flow, stack[:1], 5, 2000)
+check.shape(pairs, (2000, 2, 2), hint="wrong shape for n = 2")
+for which in range(2):
+    check_samples(pairs[:, which, 0].contiguous(), 2000, Normal(-0.5, 0.5).cdf, hint="wrong for n = 2: many such pairs together "
+                  "are not distributed as flow_log_prob says")
+together = torch.corrcoef(pairs.reshape(2000, 4).T.double()) - torch.eye(4)
+check.that(bool((together.abs() < 0.1).all()), "the points of one call depend on each other: draw n * D independent numbers, and "
+                                               "do not mirror, repeat or standardize them")
+for n in (1, 30001):
+    check.shape(sample_flow(n, stack, torch.Generator().manual_seed(0)), (n, 2), hint="the number of points is `n`, whatever it is")
 single = check.beside(draw_points, sample_flow, 5000, stack[:1], 8, 1)[0]
 check.shape(single, (5000, 2))
 check_samples(single[:, 0].contiguous(), 5000, Normal(-0.5, 0.5).cdf, hint="wrong for a flow of a single layer")
@@ -1209,7 +1316,7 @@ plots.caption(fig, f"A flow of eight coupling layers. Its density adds up to {ma
 with torch.no_grad():
     stages = [torch.randn(1500, 2, generator=torch.Generator(device).manual_seed(5), device=device)]
     for layer in reversed(flow):
-        stages.append(coupling_inverse(stages[-1], *layer))
+        stages.append(first_of_pair(coupling_inverse(stages[-1], *layer)))
 upper = nearer_to_the_upper(stages[-1]).cpu()  # where each point will end
 fig, axes = plots.figure(1, 5, size=(12.0, 2.9), sharey=True)
 for ax, number in zip(axes, (0, 2, 4, 6, 8), strict=True):
@@ -1329,7 +1436,8 @@ for title, order in (("most at home", every_token.argsort(descending=True)), ("l
 # ### Exercise: `autoregressive_log_prob` (4 points, 15 minutes)
 #
 # Write `autoregressive_log_prob(x, conditionals)`: the log-probability (B,) of each row of `x` (B, D), which may hold real
-# numbers or token ids. `conditionals` is a list of $D$ functions: `conditionals[i](value, before)` gets `value` (B,), coordinate
+# numbers or token ids, in the dtype of what the conditionals return (float32), and also for rows so long that their probability
+# is 0 in floating point. `conditionals` is a list of $D$ functions: `conditionals[i](value, before)` gets `value` (B,), coordinate
 # i of all rows, and `before` (B, i), the coordinates before it in their order (for i = 0 a tensor (B, 0)), and returns
 # $\log p(x_i \mid x_1, \dots, x_{i-1})$ for each row, (B,).
 #
@@ -1375,9 +1483,11 @@ check.close(autoregressive_log_prob(texts, bigram), want, mistakes={
         begins.log()[texts[:, 0]] + follows.log()[texts[:, 0], texts[:, 1]] + follows.log()[texts[:, 2], texts[:, 2]],
 }, hint="wrong for two texts of a bigram model")
 ### BEGIN HIDDEN TESTS
-lengths = [lambda value, before: value + before.shape[1]] * 4
-check.close(autoregressive_log_prob(torch.zeros(2, 4), lengths), torch.full((2,), 0.0 + 1 + 2 + 3), mistakes={
-    "`before` must hold all coordinates before x_i, not only the last of them": torch.full((2,), 0.0 + 1 + 1 + 1),
+lengths = [lambda value, before: 1.0 * value + before.shape[1]] * 4
+halves = torch.full((2, 4), 0.5)
+check.close(autoregressive_log_prob(halves, lengths), torch.full((2,), 2.0 + 0 + 1 + 2 + 3), mistakes={
+    "`before` must hold all coordinates before x_i, not only the last of them": torch.full((2,), 2.0 + 0 + 1 + 1 + 1),
+    "`x` may hold real numbers: x.long() cuts off what stands behind the point": torch.full((2,), 0.0 + 1 + 2 + 3),
 }, hint="`before` must have i columns for coordinate i, none for the first")
 # Any table of joint probabilities comes back from its conditionals.
 joint = torch.rand(2, 3, 2, generator=torch.Generator().manual_seed(0))
@@ -1390,7 +1500,16 @@ everything = torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange
 check.close(autoregressive_log_prob(everything, exact), joint.flatten().log(),
             hint="a joint distribution must come back from its conditionals; `before` holds all coordinates before x_i, in "
                  "their order")
-# So does a normal distribution in four dimensions.
+# A text of 200 tokens, whose probability no float can hold.
+table = (3 * torch.randn(50, 50, generator=torch.Generator().manual_seed(3))).log_softmax(1)
+chained = [lambda value, before: table[0][value]] + [lambda value, before: table[before[:, -1], value]] * 199
+stories = torch.randint(50, (2, 200), generator=torch.Generator().manual_seed(4))
+check.close(autoregressive_log_prob(stories, chained), table[0][stories[:, 0]] + table[stories[:, :-1], stories[:, 1:]].sum(1),
+            rtol=1e-4, mistakes={
+    "the probability of a long text is 0 in floating point: add logarithms, and never form the product":
+        torch.full((2,), -math.inf),
+}, hint="wrong for texts of 200 tokens")
+# A normal distribution in four dimensions comes back from its conditionals too.
 root = torch.randn(4, 4, generator=torch.Generator().manual_seed(1))
 covariance = root @ root.T + torch.eye(4)
 regression = [torch.linalg.solve(covariance[:i, :i], covariance[:i, i]) for i in range(4)]
@@ -1543,7 +1662,11 @@ for rows, d in ((1, 3), (4, 4), (6, 2)):
     later, _ = flow_matching_target(a, b, t + 0.5)
     check.close((later - x_t) / 0.5, v, atol=1e-4, hint="v is not the derivative of x_t with respect to t")
 for moment, end in ((0.0, a), (1.0, b)):
-    check.close(flow_matching_target(a, b, torch.full((6, 1), moment))[0], end, hint=f"wrong at t = {moment:g}")
+    x_t, v = flow_matching_target(a, b, torch.full((6, 1), moment))
+    check.close(x_t, end, hint=f"x_t is wrong at t = {moment:g}")
+    check.close(v, b - a, mistakes={
+        "do not divide by t or by 1 - t, which may be 0: the velocity is the same all along the line": torch.full((6, 2), math.nan),
+    }, hint=f"the velocity is wrong at t = {moment:g}")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1566,7 +1689,8 @@ for moment, end in ((0.0, a), (1.0, b)):
 #
 # Write `euler_sample(velocity, x0, steps)`: take `steps` Euler steps from `x0` (B, D) at t = 0, to arrive at t = 1; return where
 # the points are then, (B, D). `velocity(x, t)` gives the velocities (B, D) of points `x` (B, D); hand it the time as a number or
-# as a column (B, 1), it takes both. `steps` is at least 1. Leave `x0` as it was.
+# as a column (B, 1), it takes both. `steps` is at least 1. Gradients must pass from `x0` to the result: your
+# `log_det_jacobian` will take them, to find the density of the samples. Leave `x0` as it was.
 #
 # <details><summary>Hint 1</summary>How long is one step, and at which time does step k begin?</details>
 # <details><summary>Hint 2</summary>Each step starts where the last one ended. The first has t = 0, the last has
@@ -1615,17 +1739,42 @@ check.close(euler_sample(wind, here, 4), here + 0.75, mistakes={
 ### BEGIN HIDDEN TESTS
 spiral = torch.tensor([[-0.5, -3.0, 0.0], [3.0, -0.5, 0.0], [0.5, 0.0, 1.0]])
 swirl = lambda x, t: (x @ spiral.T) * (1 + torch.as_tensor(t, dtype=x.dtype).reshape(-1, 1)) + 0.5
-for steps in (1, 2, 7, 60):
+
+
+def times_and_slopes(sample, start, steps):
+    """The shapes of the times that the velocity was asked for, and the gradient of |end|²/2 at the start."""
+    shapes = []
+
+    def grow(y, t):
+        shapes.append(list(torch.as_tensor(t).shape))
+        return 0.5 * y
+
+    start = start.requires_grad_()
+    end = sample(grow, start, steps)
+    slope = torch.autograd.grad(end.square().sum() / 2, start, allow_unused=True)[0] if end.requires_grad else None
+    return shapes, slope
+
+
+asked, slope = check.beside(times_and_slopes, euler_sample, here, 10)
+check.that(len(asked) == 10, "ask for the velocity once in each step, `steps` times: count the steps, do not compare float times")
+check.that(all(size in ([], [1], [1, 1], [2, 1]) for size in asked), "hand the time to `velocity` as a number or as a column (B, 1)")
+check.that(slope is not None, "no gradient passes from `x0` to the result: look for no_grad, detach, item or tolist")
+check.close(slope, here * 1.05**20, hint="the gradient from `x0` to the result is wrong: something on the way was cut off")
+many = euler_sample(lambda x, t: x / 2, here, 49)
+check.close(many, here * (1 + 0.5 / 49) ** 49, rtol=1e-4, mistakes={
+    "that is one step too many for steps = 49: count the steps, do not compare float times": here * (1 + 0.5 / 49) ** 50,
+}, hint="wrong for steps = 49: count the steps, do not compare float times")
+for count in (1, 2, 7, 60):
     # Each step is an affine map of the points, written as one matrix (4, 4).
     whole = torch.eye(4, dtype=torch.float64)
-    for k in range(steps):
+    for k in range(count):
         step = torch.eye(4, dtype=torch.float64)
-        step[:3, :3] += spiral.double() * (1 + k / steps) / steps
-        step[:3, 3] = 0.5 / steps
+        step[:3, :3] += spiral.double() * (1 + k / count) / count
+        step[:3, 3] = 0.5 / count
         whole = step @ whole
     want = (torch.cat([here.double(), torch.ones(2, 1).double()], 1) @ whole.T)[:, :3].float()
-    check.close(euler_sample(swirl, here, steps), want, rtol=1e-4, atol=1e-4, hint=f"wrong for {steps} steps of a swirl")
-    check.close(euler_sample(swirl, here[1:], steps), want[1:], rtol=1e-4, atol=1e-4, hint="wrong for a single point")
+    check.close(euler_sample(swirl, here, count), want, rtol=1e-4, atol=1e-4, hint=f"the result is wrong for {count} steps of a swirl")
+    check.close(euler_sample(swirl, here[1:], count), want[1:], rtol=1e-4, atol=1e-4, hint="wrong for a single point")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1681,9 +1830,9 @@ plots.caption(fig, "The same noise, the same velocity field, more and more Euler
 
 # %% tags=["lab"]
 carried = lambda x: euler_sample(drift, x.reshape(-1, 2), 50).reshape(x.shape)
+drift_points = by_steps[50]
+drift_log_prob = Normal(0.0, 1.0).log_prob(start).sum(1) - log_det_jacobian(carried, start).detach()
 with torch.no_grad():
-    drift_points = by_steps[50]
-    drift_log_prob = Normal(0.0, 1.0).log_prob(start).sum(1) - log_det_jacobian(carried, start).detach()
     results = {"coupling flow": (flow_points, flow_log_prob(flow_points, flow)), "flow matching": (drift_points, drift_log_prob)}
     token_drift_points = euler_sample(token_drift, torch.randn(
         4000, 2, generator=torch.Generator(device).manual_seed(11), device=device), 50)

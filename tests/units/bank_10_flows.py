@@ -60,6 +60,34 @@ def in_double(inverse_cdf, n, generator):
     return inverse_cdf(torch.rand(n, generator=generator, dtype=torch.float64))
 
 
+@wrong("inverse_cdf_sample", says="depend on each other")
+def stratified(inverse_cdf, n, generator):
+    u = (torch.arange(n) + torch.rand(n, generator=generator)) / n
+    return inverse_cdf(u[torch.randperm(n, generator=generator)])
+
+
+@wrong("inverse_cdf_sample", says="depend on each other")
+def shuffled_grid(inverse_cdf, n, generator):
+    return inverse_cdf(torch.randperm(n, generator=generator) / n)
+
+
+@wrong("inverse_cdf_sample", says="depend on each other")
+def antithetic(inverse_cdf, n, generator):
+    u = torch.rand((n + 1) // 2, generator=generator)
+    return inverse_cdf(torch.cat([u, 1 - u])[:n])
+
+
+@wrong("inverse_cdf_sample", says="depend on each other")
+def half_of_them_twice(inverse_cdf, n, generator):
+    u = torch.rand((n + 1) // 2, generator=generator)
+    return inverse_cdf(torch.cat([u, u])[:n])
+
+
+@wrong("inverse_cdf_sample", says="the number of samples is `n`")
+def never_more_than_visible(inverse_cdf, n, generator):
+    return inverse_cdf(torch.rand(20000, generator=generator)[:n])
+
+
 @right("inverse_cdf_sample")
 def drawn_in_place(inverse_cdf, n, generator):
     return inverse_cdf(torch.empty(n).uniform_(0, 1, generator=generator))
@@ -212,6 +240,16 @@ def values_on_a_grid(p_x, inverse, d_inverse):
     return p_x(inverse(y)) * d_inverse(y).abs()
 
 
+@wrong("pdf_of_transform", says="a density may exceed 1")
+def at_most_one(p_x, inverse, d_inverse):
+    return lambda y: (p_x(inverse(y)) * d_inverse(y).abs()).clamp(max=1)
+
+
+@wrong("pdf_of_transform", says="with its sign")
+def inverse_without_sign(p_x, inverse, d_inverse):
+    return lambda y: p_x(abs(inverse(y))) * abs(d_inverse(y))
+
+
 @right("pdf_of_transform")
 def one_line(p_x, inverse, d_inverse):
     return lambda y: d_inverse(y).abs() * p_x(inverse(y))
@@ -281,6 +319,24 @@ def jacobian_of_the_first(f, x):
 @wrong("log_det_jacobian", says="that is the inverse map")
 def minus(f, x):
     return -torch.linalg.slogdet(torch.func.vmap(torch.func.jacrev(f))(x)).logabsdet
+
+
+@wrong("log_det_jacobian", says="or the determinant's sign was multiplied in")
+def times_the_sign(f, x):
+    sign, size = torch.linalg.slogdet(torch.func.vmap(torch.func.jacrev(f))(x))
+    return sign * size
+
+
+@wrong("log_det_jacobian", says="underflowed, scaled or not")
+def scaled_determinant(f, x):
+    jacobians = torch.func.vmap(torch.func.jacrev(f))(x)
+    largest = jacobians.abs().amax((1, 2))
+    return torch.linalg.det(jacobians / largest[:, None, None]).abs().log() + x.shape[1] * largest.log()
+
+
+@wrong("log_det_jacobian", says="wrong for f(x) = -x / 1000")
+def clamped_determinant(f, x):
+    return torch.linalg.det(torch.func.vmap(torch.func.jacrev(f))(x)).abs().clamp(min=1e-30).log()
 
 
 @right("log_det_jacobian")
@@ -445,6 +501,48 @@ def tamed_by_tanh(x, mask, scale_net, shift_net):
     return h + (1 - mask) * (x * torch.exp(s) + t), ((1 - mask) * s).sum(-1)
 
 
+@wrong("coupling_forward", says="where s is large")
+def clamped_at_two(x, mask, scale_net, shift_net):
+    h = mask * x
+    s, t = (1 - mask) * scale_net(h).clamp(-2, 2), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.sum(-1)
+
+
+@wrong("coupling_forward", says="where s is large")
+def clamped_at_ten(x, mask, scale_net, shift_net):
+    h = mask * x
+    s, t = (1 - mask) * scale_net(h).clamp(-10, 10), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.sum(-1)
+
+
+@wrong("coupling_forward", says="log_det is wrong where s is large")
+def clamped_log_det(x, mask, scale_net, shift_net):
+    h = mask * x
+    s, t = (1 - mask) * scale_net(h), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.clamp(-5, 5).sum(-1)
+
+
+@wrong("coupling_forward", says="overflowed")
+def logarithm_of_the_product(x, mask, scale_net, shift_net):
+    h = mask * x
+    s, t = (1 - mask) * scale_net(h), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.exp().prod(-1).log()
+
+
+@wrong("coupling_forward", says="the nets see (1 - mask) * x")
+def nets_see_the_other_half(x, mask, scale_net, shift_net):
+    h = (1 - mask) * x
+    s, t = (1 - mask) * scale_net(h), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.sum(-1)
+
+
+@wrong("coupling_forward", says="without keepdim")
+def keeps_the_dimension(x, mask, scale_net, shift_net):
+    h = mask * x
+    s, t = (1 - mask) * scale_net(h), (1 - mask) * shift_net(h)
+    return x * torch.exp(s) + t, s.sum(-1, keepdim=True)
+
+
 @right("coupling_forward")
 def the_formula(x, mask, scale_net, shift_net):
     kept = x * mask
@@ -527,6 +625,31 @@ def log_det_of_the_way_forward(z, mask, scale_net, shift_net):
     h = mask * z
     s, t = (1 - mask) * scale_net(h), (1 - mask) * shift_net(h)
     return (z - t) * torch.exp(-s), s.sum(1)
+
+
+@wrong("coupling_inverse", says="without a shift")
+def shift_not_masked(z, mask, scale_net, shift_net):
+    h = mask * z
+    return (z - shift_net(h)) * torch.exp(-(1 - mask) * scale_net(h))
+
+
+@wrong("coupling_inverse", says="without scaling")
+def scale_not_masked(z, mask, scale_net, shift_net):
+    h = mask * z
+    return (z - (1 - mask) * shift_net(h)) * torch.exp(-scale_net(h))
+
+
+@wrong("coupling_inverse", says="the nets see (1 - mask) * z")
+def nets_see_the_rest_of_z(z, mask, scale_net, shift_net):
+    h = (1 - mask) * z
+    return (z - (1 - mask) * shift_net(h)) * torch.exp(-(1 - mask) * scale_net(h))
+
+
+@wrong("coupling_inverse", says="where s is large")
+def clamped_at_five(z, mask, scale_net, shift_net):
+    h = mask * z
+    s = (1 - mask) * scale_net(h).clamp(-5, 5)
+    return (z - (1 - mask) * shift_net(h)) * torch.exp(-s)
 
 
 @right("coupling_inverse")
@@ -688,6 +811,52 @@ def detached_between_layers(x, layers):
     return Normal(0.0, 1.0).log_prob(x).sum(1) + total
 
 
+@wrong("flow_log_prob", says="far out the density is 0")
+def by_probabilities(x, layers):
+    total = torch.zeros(len(x))
+    for layer in layers:
+        x, log_det = coupling_forward(x, *layer)
+        total = total + log_det
+    return (Normal(0.0, 1.0).log_prob(x).exp().prod(-1) * torch.exp(total)).log()
+
+
+@wrong("flow_log_prob", says="a flow of a single layer")
+def one_layer_without_log_det(x, layers):
+    total = torch.zeros(len(x))
+    for layer in layers:
+        x, log_det = coupling_forward(x, *layer)
+        total = total + log_det * (len(layers) > 1)
+    return Normal(0.0, 1.0).log_prob(x).sum(1) + total
+
+
+@wrong("flow_log_prob", says="changed the list `layers`")
+def eats_the_layers(x, layers):
+    total = torch.zeros(len(x))
+    while layers:
+        x, log_det = coupling_forward(x, *layers.pop(0))
+        total = total + log_det
+    return Normal(0.0, 1.0).log_prob(x).sum(1) + total
+
+
+@wrong("flow_log_prob", says="changed the list `layers`")
+def turns_the_layers(x, layers):
+    layers.reverse()
+    total = torch.zeros(len(x))
+    for layer in layers[::-1]:
+        x, log_det = coupling_forward(x, *layer)
+        total = total + log_det
+    return Normal(0.0, 1.0).log_prob(x).sum(1) + total
+
+
+@wrong("flow_log_prob", says="your coupling_forward")
+def only_in_the_plane(x, layers):
+    total = torch.zeros(len(x))
+    for layer in layers:
+        x, log_det = coupling_forward(x, *layer)
+        total = total + log_det
+    return Normal(0.0, 1.0).log_prob(x[:, :2]).sum(1) + total
+
+
 @right("flow_log_prob")
 def constant_by_hand(x, layers):
     log_dets = []
@@ -804,6 +973,58 @@ def one_number_a_point(n, layers, generator):
     return x
 
 
+@wrong("sample_flow", says="changed the list `layers`")
+def reverses_the_list(n, layers, generator):
+    layers.reverse()
+    x = torch.randn(n, len(layers[0][0]), generator=generator)
+    for layer in layers:
+        x = coupling_inverse(x, *layer)
+    return x
+
+
+@wrong("sample_flow", says="`layers`")
+def pops_the_layers(n, layers, generator):
+    x = torch.randn(n, len(layers[0][0]), generator=generator)
+    while layers:
+        x = coupling_inverse(x, *layers.pop())
+    return x
+
+
+@wrong("sample_flow", says="depend on each other")
+def mirrored_noise(n, layers, generator):
+    z = torch.randn((n + 1) // 2, len(layers[0][0]), generator=generator)
+    x = torch.cat([z, -z])[:n]
+    for layer in reversed(layers):
+        x = coupling_inverse(x, *layer)
+    return x
+
+
+@wrong("sample_flow", says="n = 2")
+def standardized_noise(n, layers, generator):
+    z = torch.randn(n, len(layers[0][0]), generator=generator)
+    x = (z - z.mean(0)) / z.std(0, correction=0) if n > 1 else z
+    for layer in reversed(layers):
+        x = coupling_inverse(x, *layer)
+    return x
+
+
+@wrong("sample_flow", says="depend on each other")
+def centred_noise(n, layers, generator):
+    z = torch.randn(n, len(layers[0][0]), generator=generator)
+    x = (z - z.mean(0)) * (n / max(n - 1, 1)) ** 0.5 if n > 1 else z
+    for layer in reversed(layers):
+        x = coupling_inverse(x, *layer)
+    return x
+
+
+@wrong("sample_flow", says="the number of points is `n`")
+def never_more_than_ten_thousand(n, layers, generator):
+    x = torch.randn(10000, len(layers[0][0]), generator=generator)[:n]
+    for layer in reversed(layers):
+        x = coupling_inverse(x, *layer)
+    return x
+
+
 @right("sample_flow")
 def by_index(n, layers, generator):
     x = torch.normal(0.0, 1.0, (n, layers[0][0].numel()), generator=generator)
@@ -888,6 +1109,26 @@ def the_whole_row(x, conditionals):
     return sum(p(x[:, i], x) for i, p in enumerate(conditionals))
 
 
+@wrong("autoregressive_log_prob", says="is 0 in floating point")
+def by_products(x, conditionals):
+    prob = torch.ones(len(x))
+    for i, p in enumerate(conditionals):
+        prob = prob * p(x[:, i], x[:, :i]).exp()
+    return prob.log()
+
+
+@wrong("autoregressive_log_prob", says="is 0 in floating point")
+def by_products_in_double(x, conditionals):
+    prob = torch.stack([p(x[:, i], x[:, :i]) for i, p in enumerate(conditionals)]).double().exp().prod(0)
+    return prob.log().float()
+
+
+@wrong("autoregressive_log_prob", says="x.long() cuts off")
+def ids_only(x, conditionals):
+    x = x.long()
+    return sum(p(x[:, i], x[:, :i]) for i, p in enumerate(conditionals))
+
+
 @right("autoregressive_log_prob")
 def stacked(x, conditionals):
     return torch.stack([conditionals[i](x[:, i], x[:, :i]) for i in range(x.shape[1])], dim=1).sum(dim=1)
@@ -950,6 +1191,12 @@ def lerp_in_place(x0, x1, t):
 @wrong("flow_matching_target", says="x_t is wrong")
 def one_time_for_all(x0, x1, t):
     return x0 + t[0] * (x1 - x0), x1 - x0
+
+
+@wrong("flow_matching_target", says="do not divide by t")
+def divided_by_the_time(x0, x1, t):
+    x_t = (1 - t) * x0 + t * x1
+    return x_t, (x_t - x0) / t
 
 
 @right("flow_matching_target")
@@ -1077,6 +1324,47 @@ def adds_to_x0(velocity, x0, steps):
     return x0
 
 
+@wrong("euler_sample", says="count the steps")
+def over_float_times(velocity, x0, steps):
+    x = x0
+    for t in torch.arange(0, 1, 1 / steps):
+        x = x + velocity(x, t.item()) / steps
+    return x
+
+
+@wrong("euler_sample", says="count the steps")
+def until_the_time_is_up(velocity, x0, steps):
+    x, t = x0, 0.0
+    while t < 1:
+        x, t = x + velocity(x, t) / steps, t + 1 / steps
+    return x
+
+
+@wrong("euler_sample", says="no gradient passes")
+def without_grad(velocity, x0, steps):
+    x = x0
+    with torch.no_grad():
+        for k in range(steps):
+            x = x + velocity(x, k / steps) / steps
+    return x
+
+
+@wrong("euler_sample", says="something on the way was cut off")
+def velocity_cut_off(velocity, x0, steps):
+    x = x0
+    for k in range(steps):
+        x = x + velocity(x.detach(), k / steps) / steps
+    return x
+
+
+@wrong("euler_sample", says="as a column (B, 1)")
+def with_a_vector_of_times(velocity, x0, steps):
+    x = x0.clone()
+    for k in range(steps):
+        x = x + velocity(x, torch.ones(x.shape[0]) * k / steps) / steps
+    return x
+
+
 @right("euler_sample")
 def with_a_column(velocity, x0, steps):
     x, dt = x0.clone(), 1.0 / steps
@@ -1091,12 +1379,4 @@ def over_linspace(velocity, x0, steps):
     x = x0
     for t in torch.linspace(0, 1, steps + 1)[:-1]:
         x = x + velocity(x, t) * (1 / steps)
-    return x
-
-
-@right("euler_sample")
-def with_a_vector_of_times(velocity, x0, steps):
-    x = x0.clone()
-    for k in range(steps):
-        x = x + velocity(x, torch.ones(x.shape[0]) * k / steps) / steps
     return x
