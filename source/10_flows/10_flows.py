@@ -1688,8 +1688,8 @@ for moment, end in ((0.0, a), (1.0, b)):
 # ### Exercise: `euler_sample` (3 points, 15 minutes)
 #
 # Write `euler_sample(velocity, x0, steps)`: take `steps` Euler steps from `x0` (B, D) at t = 0, to arrive at t = 1; return where
-# the points are then, (B, D). `velocity(x, t)` gives the velocities (B, D) of points `x` (B, D); hand it the time as a number or
-# as a column (B, 1), it takes both. `steps` is at least 1. Gradients must pass from `x0` to the result: your
+# the points are then, (B, D). `velocity(x, t)` gives the velocities (B, D) of points `x` (B, D); hand it the time as a number,
+# a vector (B,) or a column (B, 1), it takes all three. `steps` is at least 1. Gradients must pass from `x0` to the result: your
 # `log_det_jacobian` will take them, to find the density of the samples. Leave `x0` as it was.
 #
 # <details><summary>Hint 1</summary>How long is one step, and at which time does step k begin?</details>
@@ -1757,7 +1757,7 @@ def times_and_slopes(sample, start, steps):
 
 asked, slope = check.beside(times_and_slopes, euler_sample, here, 10)
 check.that(len(asked) == 10, "ask for the velocity once in each step, `steps` times: count the steps, do not compare float times")
-check.that(all(size in ([], [1], [1, 1], [2, 1]) for size in asked), "hand the time to `velocity` as a number or as a column (B, 1)")
+check.that(all(size in ([], [1], [2], [1, 1], [2, 1]) for size in asked), "hand the time to `velocity` as one number or as one for each point")
 check.that(slope is not None, "no gradient passes from `x0` to the result: look for no_grad, detach, item or tolist")
 check.close(slope, here * 1.05**20, hint="the gradient from `x0` to the result is wrong: something on the way was cut off")
 many = euler_sample(lambda x, t: x / 2, here, 49)

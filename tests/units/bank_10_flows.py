@@ -1357,7 +1357,7 @@ def velocity_cut_off(velocity, x0, steps):
     return x
 
 
-@wrong("euler_sample", says="as a column (B, 1)")
+@right("euler_sample")
 def with_a_vector_of_times(velocity, x0, steps):
     x = x0.clone()
     for k in range(steps):
