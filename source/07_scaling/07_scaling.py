@@ -50,6 +50,7 @@
 import math
 import multiprocessing
 import os
+import random
 import string
 import sys
 import tempfile
@@ -183,7 +184,6 @@ plots.caption(fig, "The Pile, 825 GiB of text, by source; areas are sizes. Numbe
 
 # %% tags=["demo"]
 import base64
-import random
 
 from helpers import corpora
 
@@ -767,12 +767,16 @@ check.equal(tidy(deduplicate([first, second, copied, third, second], 0.75)), [0,
 check.equal(tidy(deduplicate([], 0.8)), [], hint="no texts, nothing to keep")
 check.equal(tidy(deduplicate(["one word", "One  Word", "two words", "one word more"], 0.8)), [0, 2, 3],
             hint="wrong for texts shorter than five words: each has one shingle, all of it")
-check.equal(tidy(deduplicate(["a b c d e", "a b c d e f"], 0.3)), [0],
-            hint="shingles of 5 words: the first text has one of them, the second two, and one is common to both; or the "
-                 "estimate of your `minhash` is wrong for small sets")
-check.equal(tidy(deduplicate(["a b c d e f", "a b c d e g"], 0.5)), [0, 1],
-            hint="shingles of 5 words: each text has two of them, and one is common to both, so that J = 1/3; or "
-                 "the estimate of your `minhash` is wrong for small sets")
+letters = random.Random(3)
+halves = [["".join(letters.choices(string.ascii_lowercase, k=5)) for _ in range(7)] for _ in range(30)]
+pairs_kept = tidy(deduplicate([" ".join(words) for six in halves for words in (six[:5], six[:6])], 0.2))
+check.that(sum(place % 2 == 0 for place in pairs_kept) == 30 and sum(place % 2 for place in pairs_kept) <= 12,
+           "shingles of 5 words: a text of five words has one of them, the same text and one word more has two, so that J = 1/2, above the threshold; "
+           "or are the functions of your `minhash` not independent of each other?")
+pairs_kept = tidy(deduplicate([" ".join(words) for six in halves for words in (six[:6], [*six[:5], six[6]])], 0.55))
+check.that(sum(place % 2 == 0 for place in pairs_kept) == 30 and sum(place % 2 for place in pairs_kept) >= 18,
+           "shingles of 5 words: each of these texts has two of them, and one is common to both of a pair, so that J = 1/3, below the threshold; "
+           "or are the functions of your `minhash` not independent of each other?")
 ladder = [some_text(7)] + [changed(some_text(7), *range(3, 120, step)) for step in (39, 20, 12)]
 likeness = []
 for other in ladder[1:]:  # by counting, not by hashing

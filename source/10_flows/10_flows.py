@@ -1702,7 +1702,7 @@ for moment, end in ((0.0, a), (1.0, b)):
 def euler_sample(velocity: Callable[[Tensor, float | Tensor], Tensor], x0: Tensor, steps: int) -> Tensor:
     """Where points x0 (B, D) are at t = 1 when they follow `velocity` from t = 0, in `steps` Euler steps.
 
-    velocity: (x, t) -> (B, D), for points x (B, D) and the time t, a number or a column (B, 1).
+    velocity: (x, t) -> (B, D), for points x (B, D) and the time t: a number, a vector (B,) or a column (B, 1).
     """
     ### BEGIN SOLUTION
     x = x0

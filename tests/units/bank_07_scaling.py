@@ -508,13 +508,8 @@ def shifts_alone(shingles, n_hashes, seed):
 
 
 @right("minhash")
-def checksums_with_another_start(shingles, n_hashes, seed):
-    return torch.tensor([min(zlib.crc32(s.encode(), seed * n_hashes + i) for s in shingles) for i in range(n_hashes)])
-
-
-@right("minhash")
 def checksums_of_the_number_and_the_shingle(shingles, n_hashes, seed):
-    return [min(zlib.crc32(f"{seed}-{i}-{s}".encode()) for s in shingles) for i in range(n_hashes)]
+    return torch.tensor([min(zlib.crc32(f"{seed}-{i}-{s}".encode()) for s in shingles) for i in range(n_hashes)])
 
 
 @wrong("minhash", says="for sets of two shingles")
@@ -703,7 +698,7 @@ def the_texts_themselves(texts, threshold):
     return kept
 
 
-@wrong("deduplicate", says="one is common to both")
+@wrong("deduplicate", says="shingles of 5 words")
 def threshold_is_ignored(texts, threshold):
     buckets, signatures = {}, {}
     for i, text in enumerate(texts):
