@@ -2335,7 +2335,7 @@ print(f"perplexity (unit 04), exp of the loss: training {math.exp(mean_loss(own,
 #
 # It is not. Nine tenths of a step are matrix products and softmaxes, and those are the same kernels in both. What remains is
 # small on either side: the library's fused AdamW and LayerNorm against a shorter GELU and a loop without callbacks. Where
-# I ran it, on two CPU cores, this course's solutions had 96 to 105 % of its speed in eighteen races, 101 % in the middle.
+# I ran it, on two CPU cores, this course's solutions had 96 to 103 % of its speed in eleven races, 100 % in the middle.
 # </details>
 #
 # A machine that does other things as well is faster in one minute than in the next. So both take part in one race, in
