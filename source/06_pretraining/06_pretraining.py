@@ -1788,7 +1788,7 @@ check.close(got, whole_batch(uneven, matrix, bias), mistakes={
         whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1.0)[1]),
     "the loss is right, the gradients are not weighted: each counts as often as its micro-batch has tokens": lambda: (
         whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1 / n / N)[1]),
-    "the loss is right, the gradients are not weighted: each counts as often as its micro-batch has tokens ": lambda: (
+    "the loss is right, the gradients are not weighted: this is the plain sum of the micro-batches' gradients": lambda: (
         whole_batch(uneven, matrix, bias)[0], whole_batch(uneven, matrix, bias, lambda n, N: 1 / n)[1]),
     "the gradients are right, the loss is a mean of means: weight it too": lambda: (
         whole_batch(uneven, matrix, bias, lambda n, N: 1 / n / 3)[0], whole_batch(uneven, matrix, bias)[1]),

@@ -177,8 +177,8 @@ def bradley_terry_loss(r_chosen: Tensor, r_rejected: Tensor) -> Tensor:
 better, worse = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([0.0, 0.5, 3.0])  # differences 2, 0, -4
 surprise = lambda d: math.log1p(math.exp(-d))
 chance = lambda d: 1 / (1 + math.exp(-d))
-got, *kept = check.beside(lambda f, a, b: (f(a, b), a, b), bradley_terry_loss, better, worse)
-check.equal(kept, [better, worse], hint="you changed an argument in place")
+unchanged(bradley_terry_loss, better, worse)
+got = bradley_terry_loss(better, worse)
 if isinstance(got, Tensor) and got.shape == (3,):
     check.shape(got, (), hint="one number is wanted: the mean over the pairs")
 check.close(got, torch.tensor((surprise(2) + surprise(0) + surprise(-4)) / 3), mistakes={
@@ -1150,8 +1150,8 @@ rewards = torch.tensor([1.0, 0.0, 2.0, -1.0, 0.5])
 values = torch.tensor([0.5, 1.0, -1.0, 2.0, 3.0, 4.0])
 dones = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])
 case = (rewards, values, dones, 0.9, 0.5)
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), gae, *case)
-check.equal(kept[:3], [rewards, values, dones], hint="you changed an argument in place")
+unchanged(gae, *case)
+got = gae(*case)
 correct = by_definition(*case)
 check.close(got, correct, mistakes={
     "the value of the next episode leaks in: after a done the value counts as 0": by_definition(*case, cut_value=False),
@@ -1272,8 +1272,8 @@ gain = torch.tensor([1.4, 2.5, -2.0, -1.0, -3.0, 1.0])
 before = torch.tensor([0.1, 0.4, 0.5, 0.2, 0.6, 0.3]).log()
 after = before + w.log()
 inside = w.clamp(0.8, 1.2)
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), ppo_clip_loss, after, before, gain, 0.2)
-check.equal(kept[:3], [after, before, gain], hint="you changed an argument in place")
+unchanged(ppo_clip_loss, after, before, gain, 0.2)
+got = ppo_clip_loss(after, before, gain, 0.2)
 if isinstance(got, Tensor) and got.shape == (6,):
     check.shape(got, (), hint="one number is wanted: the mean over the tokens")
 check.close(got, torch.tensor(-(1.68 + 1.25 - 2.2 - 1.5 - 2.4 + 0.9) / 6), mistakes={
@@ -1367,8 +1367,8 @@ def rlhf_reward(reward: float | Tensor, logp: Tensor, logp_ref: Tensor, beta: fl
 
 # %% nbgrader={"grade": true, "grade_id": "test_rlhf_reward", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 mine, base_model = torch.tensor([-1.0, -2.0, -0.5]), torch.tensor([-1.5, -1.0, -3.5])  # log-ratios 0.5, -1, 3
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), rlhf_reward, 2.0, mine, base_model, 0.1)
-check.equal(kept[1:3], [mine, base_model], hint="you changed an argument in place")
+unchanged(rlhf_reward, 2.0, mine, base_model, 0.1)
+got = rlhf_reward(2.0, mine, base_model, 0.1)
 check.close(got, torch.tensor([-0.05, 0.1, 1.7]), mistakes={
     "the penalty has the wrong sign: being likelier than under the reference costs": torch.tensor([0.05, -0.1, 2.3]),
     "the reward comes once, with the last token, not with each": torch.tensor([1.95, 2.1, 1.7]),
@@ -1531,8 +1531,8 @@ def summed(scores, tokens, counted, *, shift=1, mask_shift=0):
 
 everything = torch.ones(2, 5).bool()
 correct = summed(scores, tokens, counted)
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), sequence_log_prob, scores, tokens, counted)
-check.equal(kept, [scores, tokens, counted], hint="you changed an argument in place")
+unchanged(sequence_log_prob, scores, tokens, counted)
+got = sequence_log_prob(scores, tokens, counted)
 check.shape(got, (2,), hint="one number for each text")
 check.close(got, correct, atol=5e-5, mistakes={
     "logits and tokens are not shifted: position t is about token t + 1": summed(scores, tokens, counted, shift=0),
@@ -1651,8 +1651,8 @@ pol_c, pol_r = torch.tensor([-10.0, -20.0, -7.0]), torch.tensor([-14.0, -18.0, -
 old_c, old_r = torch.tensor([-11.0, -15.0, -7.5]), torch.tensor([-12.0, -16.0, -8.5])
 margins = [3.0, -3.0, 1.0]  # (pol_c - old_c) - (pol_r - old_r)
 surprise = lambda *d: torch.tensor(sum(math.log1p(math.exp(-x)) for x in d) / len(d))
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), dpo_loss, pol_c, pol_r, old_c, old_r, 0.5)
-check.equal(kept[:4], [pol_c, pol_r, old_c, old_r], hint="you changed an argument in place")
+unchanged(dpo_loss, pol_c, pol_r, old_c, old_r, 0.5)
+got = dpo_loss(pol_c, pol_r, old_c, old_r, 0.5)
 if isinstance(got, Tensor) and got.shape == (3,):
     check.shape(got, (), hint="one number is wanted: the mean over the pairs")
 check.close(got, surprise(1.5, -1.5, 0.5), mistakes={
@@ -1798,8 +1798,8 @@ def grpo_advantages(rewards: Tensor, group_size: int, eps: float) -> Tensor:
 # %% nbgrader={"grade": true, "grade_id": "test_grpo_advantages", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 marks = torch.tensor([1.0, 0.0, 2.0, 13.0, 10.0, 10.0])  # two groups of three; standard deviations 1 and √3
 away, root = torch.tensor([0.0, -1.0, 1.0, 2.0, -1.0, -1.0]), math.sqrt(3)
-got, *kept = check.beside(lambda f, *a: (f(*a), *a), grpo_advantages, marks, 3, 0.5)
-check.equal(kept[0], marks, hint="you changed an argument in place")
+unchanged(grpo_advantages, marks, 3, 0.5)
+got = grpo_advantages(marks, 3, 0.5)
 if isinstance(got, Tensor) and got.shape == (2, 3):
     check.shape(got, (6,), hint="the advantages are wanted in the shape of `rewards`")
 wide = torch.tensor([1.0, 1.0, 1.0, root, root, root])
