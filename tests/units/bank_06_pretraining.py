@@ -975,6 +975,13 @@ def by_functional_linear(x, weights, n_heads):
     return after + linear(gelu_tanh(linear(h, "mlp.c_fc")), "mlp.c_proj")
 
 
+equivalent("gpt2_block",
+           "part.reshape(B, T, n_heads, -1).transpose(1, 2) -> part.reshape(B, T, n_heads, -1).transpose(2, 1)",
+           why="two axes change places, whichever is named first")
+equivalent("gpt2_block", "mixed.transpose(1, 2) -> mixed.transpose(2, 1)",
+           why="two axes change places, whichever is named first")
+
+
 # ----------------------------------------------------------------------------------------------------- gpt2_logits
 
 
