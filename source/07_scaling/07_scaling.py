@@ -338,6 +338,9 @@ for repeats, names in ((2, ()), (4, ("repeated_lines",))):  # 2 or 4 of 10 lines
     check.equal(quality_filter(odd), failing(*names),
                 hint="repeated_lines: 2 of 10 lines that repeat an earlier one are not too many, 4 are; spaces at the ends and "
                      "empty lines do not count")
+odd = "\n \n".join(f"line {i} of that page has these six words" for i in range(10))
+check.equal(quality_filter(odd), failing(),
+            hint="repeated_lines: a line of nothing but spaces is empty once they are taken off its ends, and does not count")
 for other in ("Line {} of that page has these words", "line {} of that page  has these words"):
     odd = "\n".join(form.format(i) for form in ("line {} of that page has these words", other) for i in range(5))
     check.equal(quality_filter(odd), failing(), hint="repeated_lines: lines that differ in case or in spaces between words are two lines")

@@ -321,6 +321,23 @@ def words_between_single_spaces(text):
     }
 
 
+@wrong("quality_filter", says="nothing but spaces is empty")
+def blank_lines_count(text):
+    words = text.split()
+    if not words:
+        return dict.fromkeys(RULES, False)
+    lines = [line.strip() for line in text.splitlines() if line]
+    bare = {word.strip(string.punctuation).lower() for word in words}
+    symbols = text.count("#") + text.count("...") + text.count("…")
+    return {
+        "length": 50 <= len(words) <= 100_000,
+        "mean_word_length": 3 <= sum(map(len, words)) / len(words) <= 10,
+        "symbol_ratio": symbols / len(words) <= 0.1,
+        "stop_words": len(bare & STOP_WORDS) >= 2,
+        "repeated_lines": 1 - len(set(lines)) / len(lines) <= 0.3,
+    }
+
+
 @wrong("quality_filter", says="tabs and ends of lines part them too")
 def tabs_part_no_words(text):
     words = [word for line in text.splitlines() for word in line.strip().split(" ") if word]
