@@ -201,6 +201,7 @@ class _Run:
         """Run what is left until it is done or the student's process has ended."""
         sitting.report.send(json.dumps({"sources": self._sources(), "tests": self._left()}).encode())
         index, began, limit = None, time.monotonic(), _START_SECONDS
+        ended: list[int] = []
         while True:
             message, why = self._next(sitting, began + limit)
             late = why == "timeout" and index is not None
@@ -209,7 +210,7 @@ class _Run:
                 message, again = self._next(sitting, began + limit + _GRACE)
                 why = "timeout" if again == "gone" else again
             if message is None:
-                self._lost(index, why, sitting, time.monotonic() - began, limit)
+                self._lost(index, ended, why, sitting, time.monotonic() - began, limit)
                 return
             if "begin" in message:
                 index, began, limit = message["begin"], time.monotonic(), self._seconds(message["begin"])
@@ -219,6 +220,7 @@ class _Run:
                     reply.status = "timeout"
                     self.timeouts += 1
                 self._note(message["end"], reply)
+                ended.append(message["end"])
                 if reply.status in {"output", "tampered"} or time.monotonic() >= self.deadline:
                     return  # what is left of that process is not worth going on with, or there is no time for it
                 index, began, limit = None, time.monotonic(), _START_SECONDS
@@ -256,8 +258,10 @@ class _Run:
         if self.kinds[index] in (ANSWER, TEST) and reply.status in {"output", "tampered"}:
             self.done.culprits.setdefault(self.exercise[index], reply)
 
-    def _lost(self, index: int | None, why: str, sitting: Sitting, seconds: float, limit: float) -> None:
-        """The student's process (or, never by itself, the examiner) has ended, or must."""
+    def _lost(self, index: int | None, ended: list[int], why: str, sitting: Sitting, seconds: float,
+              limit: float) -> None:
+        """The student's process (or, never by itself, the examiner) has ended, or must, in the cell `index`, after the
+        cells `ended`."""
         code = sitting.end(patience=5.0 if why == "gone" else 0.0)
         if why == "crowded":
             raise InfrastructureError("The machine ran out of memory while this was graded: take fewer --jobs.")
@@ -270,10 +274,19 @@ class _Run:
         self.timeouts += why == "timeout"
         status = {"gone": "killed"}.get(why, why)
         reply = Reply(status, False, seconds=seconds, limit=limit, exit_code=code)
+        before = self._progress()
         self.done.replies[index] = reply
+        self._leave_out(index, reply)
+        for suspect in reversed(ended):  # has the cell been left out before, then one before it ends the process late
+            if self._progress() != before:
+                break
+            self._leave_out(suspect, reply)
+
+    def _leave_out(self, index: int, reply: Reply) -> None:
+        """From now on without the answer in or behind this cell."""
         if self.kinds[index] == DEPENDENT:
             self.skipped.add(index)  # one answer among those that it calls is to blame, and its own test tells which
-        elif self.kinds[index] == ANSWER or why != "timeout":
+        elif self.kinds[index] == ANSWER or reply.status != "timeout":
             self.done.culprits.setdefault(self.exercise[index], reply)
 
 

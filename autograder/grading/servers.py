@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from os.path import normpath
 from pathlib import Path
 
 from autograder import single_thread
@@ -82,7 +83,7 @@ class Server:
         path = self.folder / f"{self.module.rpartition('.')[2]}.json"
         path.write_text(json.dumps(self.config), encoding="utf-8")
         path.chmod(0o644)
-        command = [sys.executable, "-m", self.module, str(theirs.fileno()), str(path)]
+        command = [normpath(sys.executable), "-m", self.module, str(theirs.fileno()), str(path)]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = _launcher.submit(
             subprocess.Popen, self.wall.around_zygote(command, environment(self.folder)), pass_fds=[theirs.fileno()],

@@ -75,6 +75,8 @@ class StudentSide:
         except BaseException as error:
             return self._error(error)
         finally:
+            for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+                signal.setitimer(timer, 0)  # an answer's alarm must not ring in the next answer
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody is interrupted between two requests
 
     def _error(self, error: BaseException) -> dict:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from os.path import normpath
 from pathlib import Path
 from typing import Protocol
 
@@ -179,7 +180,8 @@ def _code(readable: Iterable[Path]) -> tuple[str, ...]:
     if binary is not None:
         found.append(binary)
     kept: list[Path] = []
-    for path in sorted({path.absolute() for path in found if path.exists()}):
+    # Started as ../.venv/bin/python, Python has dots in its paths; the folders before them are not in the box.
+    for path in sorted({Path(normpath(path.absolute())) for path in found if path.exists()}):
         if not any(path.is_relative_to(other) for other in kept if not other.is_symlink()):
             kept.append(path)
     return tuple(map(str, kept))

@@ -1,8 +1,7 @@
 """A timer that raises an error every hundredth of a second.
 
 loses: mean_square
-may lose: all
-status: failed error killed timeout
+status: error
 """
 # %% mean_square
 import signal

@@ -3,6 +3,8 @@
 import copy
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -82,6 +84,24 @@ def test_a_cell_of_the_lessons_that_an_answer_makes_deadly_is_left_out(run, tool
     assert tests == PASSED
     shown = next(i for i, cell in enumerate(done.notebook.cells) if cell.source.startswith("shown = double(2.0)"))
     assert done.replies[shown].status == "killed"
+
+
+def test_a_death_between_two_cells_is_not_the_machines_failure(run):
+    late = """import os
+from autograder.grading import wire
+def double(x):
+    if x == 2.0:  # as in a cell of the lesson's
+        wire.Channel._read = lambda self, size: os._exit(3)  # when the next request is waited for
+    return 2 * x"""
+    done, tests = run(double=late)
+    assert tests == {**PASSED, "test_area": None}  # the next answer looks as if it had ended the process
+    assert list(done.culprits) == ["area"]
+
+
+def test_an_alarm_does_not_ring_in_the_next_answer(run):
+    rings = "import signal\ndef double(x):\n    signal.alarm(1)\n    return 2 * x"
+    slow = "import time\ndef area(r):\n    time.sleep(1.2)\n    return math.pi * r * r"
+    assert run(double=rings, area=slow)[1] == PASSED
 
 
 def test_a_deadly_answer_cell_costs_its_own_tests(run):
@@ -180,6 +200,18 @@ def test_the_machines_failure_is_not_the_students(run, tiny):
     with pytest.raises(InfrastructureError, match="has ended"):
         run(area=slow)
     assert run()[1] == PASSED
+
+
+def test_python_may_be_called_by_a_path_with_dots(course, tmp_path):
+    """As `../.venv/bin/python`: the box has none of the folders that lie before the dots."""
+    dotted = f"{tmp_path}/{os.path.relpath(sys.executable, tmp_path)}"
+    code = ("import sys\nfrom pathlib import Path\nfrom autograder.course import Course\n"
+            "from autograder.grading.engine import Engine\nfrom autograder.grading.lesson import load_lesson\n"
+            "from autograder.grading.limits import Limits\n"
+            "with Engine(load_lesson(Course(Path(sys.argv[1])), '01_tiny'), Limits()) as engine:\n"
+            "    print(len(engine.execute(engine.lesson.notebook).replies))")
+    done = subprocess.run([dotted, "-c", code, str(course.root)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().isdigit(), done.stderr
 
 
 def test_what_is_deadly_only_when_run_again_is_the_students(run):
