@@ -1,6 +1,7 @@
 """Plain data comes through the codec as it was; anything else is a handle, or BadData."""
 
 import contextlib
+import copy
 import json
 import math
 import time
@@ -394,15 +395,24 @@ def test_made_up_trees_give_a_value_or_bad_data(tree, buffers):
         repr(decode(json.dumps(tree).encode("utf-8", "surrogatepass"), buffers, lambda number, name: (number, name)))
 
 
-@pytest.mark.parametrize(("value", "seconds"), [
-    (list(range(100_000)), 0.3), ({i: str(i).encode() for i in range(50_000)}, 0.6),
-    ([(str(i).encode(), b"ab") for i in range(50_000)], 0.8),
-    ({tuple(bytes([c]) for c in str(i).encode()): i for i in range(50_000)}, 2.0), (torch.zeros(3000, 1000), 0.3),
+def cpu_seconds(function, value):
+    """Of the quickest of three calls: other work may be running beside."""
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        function(value)
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+@pytest.mark.parametrize(("value", "times"), [  # there and back it takes 0.4, 1.7, 0.7, 0.8 and 4 deep copies
+    (list(range(100_000)), 3), ({i: str(i).encode() for i in range(50_000)}, 8),
+    ([(str(i).encode(), b"ab") for i in range(50_000)], 4),
+    ({tuple(bytes([c]) for c in str(i).encode()): i for i in range(50_000)}, 4), (torch.zeros(3000, 1000), 20),
 ], ids=["ints", "vocabulary", "merges", "words", "12 MB"])
-def test_large_values_are_quick(value, seconds):
-    began = time.perf_counter()  # several times what it takes: other work may be running beside
+def test_large_values_are_quick(value, times):
+    assert cpu_seconds(through, value) < times * cpu_seconds(copy.deepcopy, value)
     got = through(value)
-    assert time.perf_counter() - began < seconds
     assert torch.equal(got, value) if isinstance(value, torch.Tensor) else got == value
 
 
