@@ -38,7 +38,7 @@ from helpers.files import cache_dir
 _POLL = 0.1
 _GRACE = 2.0  # seconds that an interrupted cell gets to stop
 _MAX_RESTARTS = 6
-_SILENT = 3  # a timer of an answer's can end its process between two tests, and the next attempt is without it
+_SILENT = 3  # attempts in a row that told nothing, before the machine is blamed
 _START_SECONDS = 60.0  # until an examiner reports its first step, on a busy machine
 _ZYGOTE, _EXAMINER = "autograder.grading.zygote", "autograder.grading.examiner"
 
@@ -147,7 +147,7 @@ class _Run:
         self.deadline = time.monotonic() + self.limits.notebook
 
     def run(self) -> Executed:
-        silent = 0  # attempts in a row that told nothing
+        silent = 0
         while self._left():
             if time.monotonic() >= self.deadline:
                 self.done.out_of_time = True
